@@ -9,9 +9,9 @@ as
 
     S+ = h_y (S- + f- dtau) + h_t dtau + h_q - f+ dtau,      dtau = -(g_y S- + g_q)/(g_t + g_y f-)  at a gap g = 0.
 
-Derivatives of gaps and of h are along directions v of states, time and parameters. `room` holds, one after the other,
-a direction [S + 1 + K], dtau [K], which conditions were true [R], gaps before [G], gaps and changes [G + H], what these
-are along a direction [G + H], and `watched` (watching.py).
+Derivatives of gaps and of h are along directions v of states, time and parameters. `room` begins with a direction
+[S + 1 + K]; where in it there are dtau [K], which conditions were true [R], gaps before [G], gaps and changes [G + H],
+what these are along a direction [G + H], and `watched` (watching.py), `extents` says.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.stepping import DONE, TANGLED, Curve, Rates
 from odefit.engines.kernel.watching import HEAD
 
+# What `extents` holds: how many kept parameters, feeds, numbers of context, gaps, rules, changes, moving times and
+# known sensitive parameters there are, and where in `work` there is room behind the stepper's;
+KEPT, FEEDS, CONTEXT, GAPS, RULES, CHANGES, MOVING, KNOWN, BEHIND = 0, 1, 2, 3, 4, 5, 6, 7, 8
+# then where in `room` things begin; COURSE is that of the direction along which watching.py asks for slopes.
+DTAU, HELD, BEFORE, AFTER, DRIFT, WATCHED, COURSE = 9, 10, 11, 12, 13, 14, 15
 # Integers of a rule.
 RULE = 6
 # Rules that come at one time: more are looked at elsewhere.
@@ -73,12 +78,12 @@ def put_in(
     states = sizes[1]
     width = sizes[2]
     slopes = sizes[3]
-    count = extents[3]
+    count = extents[GAPS]
     v = room[:]
-    dtau = v[states + 1 + extents[8] :]
-    values = dtau[extents[8] + extents[4] + 2 * count :]
-    drifts = values[extents[5] + count :]
-    watched = values[2 * extents[5] + count :]
+    dtau = room[extents[DTAU] :]
+    values = room[extents[AFTER] + count :]
+    drifts = room[extents[DRIFT] + count :]
+    watched = room[extents[WATCHED] :]
     y = watched[HEAD + 5 * count :]
     rule = rules[number * RULE :]
     targets = parts[count:]
@@ -111,11 +116,11 @@ def look(
     """All gaps, their slopes in time, and the rates, at z."""
     states = sizes[1]
     width = sizes[2]
-    count = extents[3]
+    count = extents[GAPS]
     v = room[:]
-    after = room[states + 1 + 2 * extents[8] + extents[4] + count :]
-    drift = after[count + extents[5] :]
-    watched = drift[count + extents[5] :]
+    after = room[extents[AFTER] :]
+    drift = room[extents[DRIFT] :]
+    watched = room[extents[WATCHED] :]
     y = watched[HEAD + 5 * count :]
     rates(t, now, own, f)
     at_state(states, width, t, now, own, gaps, watched, after)
@@ -125,9 +130,8 @@ def look(
     gap_slopes(t, y, v, own, drift)
 
 
-def is_close(count: int, passed_gap: int, slack: float, after: FloatArray, changed: int) -> bool:
+def is_close(count: int, passed_gap: int, slack: float, after: FloatArray, drift: FloatArray) -> bool:
     """Whether a gap but the one that is passed is 0 within the slack of now, or no number."""
-    drift = after[count + changed :]
     close = False
     for i in range(count):
         rests = after[i] == 0.0 and drift[i] == 0.0
@@ -158,12 +162,11 @@ def settle(
 
     kind: the gap that is passed, which is 0 unless the jump has moved it; JUMPS or BEGINS where there is none.
     """
-    states = sizes[1]
-    count = extents[3]
-    before = room[states + 1 + 2 * extents[8] + extents[4] :]
-    after = before[count:]
-    drift = after[count + extents[5] :]
-    watched = drift[count + extents[5] :]
+    count = extents[GAPS]
+    before = room[extents[BEFORE] :]
+    after = room[extents[AFTER] :]
+    drift = room[extents[DRIFT] :]
+    watched = room[extents[WATCHED] :]
     side = watched[HEAD:]
     for _turn in range(MOST_AT_ONCE):
         look(sizes, extents, t, rates, gaps, gap_slopes, own, room, f, now)
@@ -187,7 +190,7 @@ def settle(
             side[i] = -1.0
             if after[i] > 0.0 or (rests and parts[i] == 0):
                 side[i] = 1.0
-        due = follow(sizes, extents, rules, parts, room)
+        due = follow(extents, rules, parts, room)
         if due == NOTHING:
             return DONE
         if due == SEVERAL or kind >= 0:
@@ -198,15 +201,13 @@ def settle(
     return TANGLED
 
 
-def follow(sizes: IntArray, extents: IntArray, rules: IntArray, parts: IntArray, room: FloatArray) -> int:
+def follow(extents: IntArray, rules: IntArray, parts: IntArray, room: FloatArray) -> int:
     """Which rule's condition has become true; NOTHING or SEVERAL."""
-    states = sizes[1]
-    count = extents[3]
-    held = room[states + 1 + 2 * extents[8] :]
-    watched = held[extents[4] + 3 * count + 2 * extents[5] :]
+    held = room[extents[HELD] :]
+    watched = room[extents[WATCHED] :]
     side = watched[HEAD:]
     due = NOTHING
-    for r in range(extents[4]):
+    for r in range(extents[RULES]):
         rule = rules[r * RULE :]
         index = 0
         bit = 1
@@ -243,7 +244,7 @@ def come(
     states = sizes[1]
     width = sizes[2]
     slopes = sizes[3]
-    dtau = room[states + 1 + extents[8] :]
+    dtau = room[extents[DTAU] :]
     rates(t, now, own, f)
     shift(states, width, slopes, 1.0, f, dtau, now)
     put_in(sizes, extents, number, t, changes, change_slopes, rules, parts, own, room, now)
@@ -272,23 +273,23 @@ def passed(
     states = sizes[1]
     width = sizes[2]
     slopes = sizes[3]
-    count = extents[3]
+    count = extents[GAPS]
     v = room[:]
-    dtau = v[states + 1 + extents[8] :]
-    before = dtau[extents[8] + extents[4] :]
-    after = before[count:]
-    drift = after[count + extents[5] :]
-    watched = drift[count + extents[5] :]
+    dtau = room[extents[DTAU] :]
+    before = room[extents[BEFORE] :]
+    after = room[extents[AFTER] :]
+    drift = room[extents[DRIFT] :]
+    watched = room[extents[WATCHED] :]
     side = watched[HEAD:]
     y = watched[HEAD + 5 * count :]
     i = int(watched[1])
     look(sizes, extents, t, rates, gaps, gap_slopes, own, room, f, now)
-    if not side[i] * drift[i] < 0.0 or is_close(count, i, slack, after, extents[5]):
+    if not side[i] * drift[i] < 0.0 or is_close(count, i, slack, after, drift):
         return TANGLED
     slope = drift[i]
     before[:count] = after[:count]
     side[i] = -1.0 * side[i]
-    due = follow(sizes, extents, rules, parts, room)
+    due = follow(extents, rules, parts, room)
     if due == NOTHING:
         return DONE
     if due == SEVERAL:

@@ -140,10 +140,13 @@ class WayProgram:
         rules, parts = self.coming.tables
         gaps, conditions, changes = len(self.coming.gaps), len(self.coming.rules), len(self.coming.formulas)
         known = len(engine.sensitive)
-        counts = [self.kept, self.feeds, self.context, gaps, conditions, changes, moved.shape[1], plan.room, known]
-        extents, directions = np.array(counts, dtype=np.int64), 2 * (n + 1 + known) + known + conditions
-        room = 2 * size + len(engine.system.parameters) + n * wide + directions + 3 * gaps + 2 * changes
-        work, ends = np.empty(plan.room + room + HEAD + 5 * gaps + n), np.empty((3, count))
+        counts = [self.kept, self.feeds, self.context, gaps, conditions, changes, moved.shape[1], known, plan.room]
+        direction, of_both = n + 1 + known, gaps + changes
+        lengths = [direction, known, conditions, gaps, of_both, of_both, HEAD + 5 * gaps + n, direction]
+        *places, room = np.cumsum(lengths).tolist()
+        extents = np.array([*counts, *places], dtype=np.int64)
+        behind = 2 * size + len(engine.system.parameters) + n * wide
+        work, ends = np.empty(plan.room + behind + room), np.empty((3, count))
         names = ("gaps", "gaps_along", "changes", "changes_along")
         functions = [0] * 4 if self.code is None else [self.code.address(name) for name in names]
         arrays_of_members = tuple(

@@ -8,7 +8,33 @@ What happens between segments is that of `segments.saltation`: doses and feeds h
 from __future__ import annotations
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.kernel.coming import BEGINS, JUMPS, RULE, at_state, is_close, look, passed, put_in, settle, shift
+from odefit.engines.kernel.coming import (
+    AFTER,
+    BEFORE,
+    BEGINS,
+    BEHIND,
+    CONTEXT,
+    COURSE,
+    DRIFT,
+    DTAU,
+    FEEDS,
+    GAPS,
+    HELD,
+    JUMPS,
+    KEPT,
+    KNOWN,
+    MOVING,
+    RULE,
+    RULES,
+    WATCHED,
+    at_state,
+    is_close,
+    look,
+    passed,
+    put_in,
+    settle,
+    shift,
+)
 from odefit.engines.kernel.rosenbrock import integrate_stiff
 from odefit.engines.kernel.stepping import (
     COMES,
@@ -24,7 +50,6 @@ from odefit.engines.kernel.stepping import (
     weigh,
 )
 from odefit.engines.kernel.tsitouras import integrate
-from odefit.engines.kernel.watching import HEAD
 
 # Numbers of a segment before its context, and integers of a segment.
 NUMBERS, PLACES = 3, 5
@@ -72,8 +97,7 @@ def solve_ways(
 ) -> None:
     """Solve every member, one after the other; see `solve_members` for what has the same name there.
 
-    extents: how many parameters, feeds, numbers of context, gaps, rules, changes and moving times there are; where in
-    `work` there is room behind the stepper's; how many sensitive parameters functions of events know.
+    extents: how many there are of what, and where it stands; see coming.py.
     rules: for each rule, then for each event at a known time: where its gaps begin in `parts`, how many these are,
     where its truths begin, its changes, how many, and whether it may come at the start. parts: of each gap whether it
     is strict, of each change its state, then the lists of gaps and the truths.
@@ -102,10 +126,10 @@ def solve_ways(
             gap_slopes,
             changes,
             change_slopes,
-            p[m * extents[0] :],
+            p[m * extents[KEPT] :],
             begin[m * size :],
             given[m * (1 + sizes[3]) :],
-            moved[m * extents[6] * sizes[3] :],
+            moved[m * extents[MOVING] * sizes[3] :],
             first[way[m]],
             first[way[m] + 1],
             places,
@@ -157,27 +181,26 @@ def pass_way(
     states = sizes[1]
     width = sizes[2]
     slopes = sizes[3]
-    kept = extents[0]
-    feeds = extents[1]
-    context = extents[2]
-    count = extents[3]
+    kept = extents[KEPT]
+    feeds = extents[FEEDS]
+    context = extents[CONTEXT]
+    count = extents[GAPS]
     start = kept + feeds + context
     stride = NUMBERS + context + feeds + states
-    now = work[extents[7] :]
+    now = work[extents[BEHIND] :]
     f = now[size:]
     own = f[size:]
     room = own[start + states + states * width :]
-    v = room[:]
-    dtau = v[states + 1 + extents[8] :]
-    held = dtau[extents[8] :]
-    before = held[extents[4] :]
-    watched = before[3 * count + 2 * extents[5] :]
-    course = watched[HEAD + 5 * count + states :]
-    for i in range(states + 1 + extents[8]):
-        v[i] = 0.0
+    dtau = room[extents[DTAU] :]
+    held = room[extents[HELD] :]
+    before = room[extents[BEFORE] :]
+    watched = room[extents[WATCHED] :]
+    course = room[extents[COURSE] :]
+    for i in range(states + 1 + extents[KNOWN]):
+        room[i] = 0.0
         course[i] = 0.0
     now[:size] = begin[:size]
-    for r in range(extents[4]):
+    for r in range(extents[RULES]):
         held[r] = 1.0 - float(rules[r * RULE + 5])
     watched[0] = float(count)
     total = 0
@@ -291,7 +314,7 @@ def pass_way(
                 return NOT_FINITE
         if count > 0:
             look(sizes, extents, end, rates, gaps, gap_slopes, own, room, f, now)
-            if is_close(count, -1, slack, room[states + 1 + 2 * extents[8] + extents[4] + count :], extents[5]):
+            if is_close(count, -1, slack, room[extents[AFTER] :], room[extents[DRIFT] :]):
                 return TANGLED
     steps[0] = total
     return DONE
