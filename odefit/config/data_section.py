@@ -188,6 +188,16 @@ class DosesSection(Section):
                 raise ValueError(f"`{key}` is about a file and has no meaning with `table`")
         return self
 
+    @property
+    def is_late(self) -> bool:
+        """Whether doses have a lag."""
+        return self.lag.strip() not in ("0", "0.0")
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a fraction of doses arrives."""
+        return self.fraction.strip() not in ("1", "1.0")
+
 
 class InputSection(Section):
     """A known function of time, from a CSV."""

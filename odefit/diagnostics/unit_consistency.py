@@ -185,8 +185,8 @@ class _Walk:
         return self.one if kind in _WITHOUT else None
 
     def _power(self, base: Any, exponent: Any) -> Any:
-        below, above = self.of(base), self.of(exponent)
-        del above
+        below = self.of(base)
+        self.of(exponent)  # for what contradicts itself in it
         return below ** float(exponent) if below is not None and exponent.is_Number else None
 
     def _alike(self, parts: Sequence[Any]) -> Any:

@@ -138,17 +138,23 @@ def useless_curves(likelihood: Likelihood, u: FloatArray) -> list[str]:
 
 def _follows(d: FloatArray, owner: IntArray) -> bool:
     """Whether differences from a mean [M] follow a pattern in time within the experiments that they belong to."""
-    n, squares, portmanteau = len(d), float(np.sum(d * d)), 0.0
+    n, squares = len(d), float(np.sum(d * d))
+    steps = np.diff(d)[owner[1:] == owner[:-1]]
+    pairs = len(steps)
+    if pairs < FEWEST_BESIDE:
+        return False
+    ratio = float(np.mean(steps**2)) / (squares / n)
+    if (2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / (pairs - 1)) > FOLLOWS:
+        return True
     lags = min(MOST_LAGS, n // 4)
-    for lag in range(1, max(lags, 1) + 1):
-        together = owner[lag:] == owner[:-lag]
-        pairs = int(together.sum())
-        if lag == 1:
-            if pairs < FEWEST_BESIDE:
-                return False
-            ratio = float(np.mean(np.diff(d)[together] ** 2)) / (squares / n)
-            if (2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / (pairs - 1)) > FOLLOWS:
-                return True
-        if pairs:
-            portmanteau += n * (n + 2) / pairs * (float(np.sum((d[lag:] * d[:-lag])[together])) / squares) ** 2
-    return lags > 1 and chi_square_tails(portmanteau, lags)[1] < BY_CHANCE
+    return lags > 1 and chi_square_tails(_portmanteau(d, owner, lags), lags)[1] < BY_CHANCE
+
+
+def _portmanteau(d: FloatArray, owner: IntArray, lags: int) -> float:
+    """Ljung and Box's sum over the autocorrelations within experiments, chi-square of `lags` degrees by chance."""
+    n, squares, found = len(d), float(np.sum(d * d)), 0.0
+    for lag in range(1, lags + 1):
+        products = (d[lag:] * d[:-lag])[owner[lag:] == owner[:-lag]]
+        if len(products):
+            found += n * (n + 2) / len(products) * (float(products.sum()) / squares) ** 2
+    return found

@@ -19,11 +19,11 @@ def arrival_notes(loaded: LoadedConfig, experiments: Sequence[Experiment]) -> li
     if section is None or len(states) < 2:
         return []
     first, others, notes = states[0], ", ".join(states[1:]), list[str]()
-    if section.fraction.strip() not in ("1", "1.0"):
+    if section.is_partial:
         name = clip(section.fraction, 40)
         remedy = f"for those into one state alone, leave it out and multiply what that state passes on by {name}"
         notes.append(f"data.doses.fraction ({name}) holds for doses into {first} and into {others}; {remedy}")
-    if section.lag.strip() not in ("0", "0.0"):
+    if section.is_late:
         remedy = "for some experiments alone, multiply it by a constant of theirs that is 0 or 1"
         notes.append(
             f"data.doses.lag ({clip(section.lag, 40)}) holds for doses into {first} and into {others}; {remedy}"

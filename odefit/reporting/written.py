@@ -117,15 +117,13 @@ class _Setter:
                 return joined(*parts)
             case ast.BoolOp():
                 sign = element("mo", "∧" if isinstance(node.op, ast.And) else "∨")
-                inner = [fenced(shown) if isinstance(n, ast.BoolOp) else shown for n, shown in self._conditions(node)]
-                return joined(*(part for k, shown in enumerate(inner) for part in ((sign, shown) if k else (shown,))))
+                shown = [(isinstance(part, ast.BoolOp), self.condition(part)) for part in node.values]
+                inner = [fenced(part) if is_joined else part for is_joined, part in shown]
+                return joined(*(part for k, one in enumerate(inner) for part in ((sign, one) if k else (one,))))
             case ast.UnaryOp(op=ast.Not()):
                 return joined(element("mo", "¬"), fenced(self.condition(node.operand)))
             case _:
                 return self.of(node)
-
-    def _conditions(self, node: ast.BoolOp) -> list[tuple[ast.expr, Markup]]:
-        return [(part, self.condition(part)) for part in node.values]
 
     def _word(self, node: ast.Name) -> Markup:
         token = self.syntax.token(node)

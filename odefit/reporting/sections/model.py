@@ -135,9 +135,9 @@ def _dosing(run: Run) -> list[Markup]:
     if section is None or not any(e.doses for e in run.measured):
         return []
     found = []
-    if section.lag not in ("0", "0.0"):
+    if section.is_late:
         found.append(joined("A dose comes ", _mathematics(section.lag, networks), " after the time that is given."))
-    if section.fraction not in ("1", "1.0"):
+    if section.is_partial:
         found.append(joined("Of a dose the fraction ", _mathematics(section.fraction, networks), " arrives."))
     return found
 
