@@ -28,9 +28,9 @@ from timing import describe_machine, show
 
 import odefit
 from odefit.api import assembled
+from odefit.compilation import program_cache
 from odefit.config.fit_methods import METHODS
 from odefit.data.experiments import Experiment
-from odefit.engines import program_cache
 from odefit.engines.base import Engine, Solutions, SolverOptions
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.engines.first_method import settled_engine

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from odefit.engines.program_cache import WithPrograms
+from odefit.compilation.program_cache import WithPrograms
 from odefit.errors import SolveError
 from odefit.optimizers import start_pool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from odefit.engines.program_cache import processor
+from odefit.compilation.program_cache import processor
 from odefit.errors import ConfigError, Fault
 from odefit.optimizers.cluster_worker import Look
 from odefit.runs.results import versions
@@ -48,7 +48,7 @@ def looking_around() -> Look:
             return f"{', '.join(others)}; install the same there", ""
         import hashlib
 
-        from odefit.engines.program_cache import processor
+        from odefit.compilation.program_cache import processor
 
         same = hashlib.sha256(processor().encode()).hexdigest() == own
         return "", "" if same else other_processor

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from odefit.arrays import FloatArray
+from odefit.compilation.program_cache import WithPrograms
 from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
-from odefit.engines.program_cache import WithPrograms
 from odefit.errors import RunError
 from odefit.fitting.cross_validation import Scored, make_folds, without
 from odefit.fitting.outcome import FitOutcome

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from odefit.arrays import FloatArray
+from odefit.compilation.program_cache import WithPrograms
 from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
-from odefit.engines.program_cache import WithPrograms
 from odefit.fitting.run import Run
 from odefit.fitting.tightening import tightened
 from odefit.optimizers.cluster_pool import Cluster

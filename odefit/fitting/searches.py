@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Generator, Sequence
 
 from odefit.arrays import FloatArray
+from odefit.compilation.program_cache import WithPrograms
 from odefit.config.fit_methods import FitMethod
 from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
-from odefit.engines.program_cache import WithPrograms
 from odefit.fitting.cluster import current_cluster
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.search_work import SHORT, chunk_for_workers, seconds_of_start, together

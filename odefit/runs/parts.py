@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from odefit.compilation.program_cache import processor
 from odefit.data.source_files import reason
-from odefit.engines.program_cache import processor
 from odefit.errors import Fault, InputError, RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files

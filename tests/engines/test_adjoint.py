@@ -14,10 +14,11 @@ import pytest
 from test_diffsl import POINTS, a_system, random_rates, slopes
 from test_diffsol_engine import DECAY, FORCED, LORENZ, LOTKA, ROBERTSON, TIMES, make, measured
 
+from odefit.compilation.machine_code import code_of
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.engines.kernel import kernel_engine, machine, program
+from odefit.engines.kernel import kernel_engine, program
 from odefit.engines.kernel.adjoint import pull_members
 from odefit.engines.kernel.kernel_engine import KernelEngine
 from odefit.engines.kernel.model_ir import adjoint_text
@@ -72,7 +73,7 @@ def chained(dy: Any, worth: Any) -> Any:
 
 def pulled(system: System) -> Any:
     """What states and parameters are worth, of (t, y, w, p)."""
-    code = machine.model(adjoint_text(system, system.parameters).text)
+    code = code_of(adjoint_text(system, system.parameters).text)
     call = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 4)(code.address("pull"))
 
     def function(t: float, *arrays: Sequence[float]) -> Any:

@@ -29,6 +29,7 @@ from test_diffsol_engine import (
     measured,
 )
 
+from odefit.compilation.machine_code import code_of
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions, offsets_of, times_fault, times_faults
 from odefit.engines.choice import make_engine
@@ -66,7 +67,7 @@ def one(engine: KernelEngine, p: Any, times: Any, start: float = 0.0) -> Any:
 def evaluated(system: System, sensitive: tuple[str, ...]) -> Any:
     """z, its rates [S, C] as machine code computes them, of (t, z, p)."""
     text = model_text(system, sensitive)
-    code = machine.model(text.text)
+    code = code_of(text.text)
     call = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * 3)(code.address("full"))
 
     def rates(t: float, z: Any, p: Any) -> Any:
@@ -384,7 +385,7 @@ def test_shapes_that_do_not_fit_are_an_error() -> None:
 
 def test_another_thread_runs_meanwhile() -> None:
     """It is another thread that ends a call: it sees its steps, and takes back the steps that it may do."""
-    code = machine.model(model_text(OSCILLATOR, ()).text)
+    code = code_of(model_text(OSCILLATOR, ()).text)
     entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 20)
     call = entry(machine.stepper("solve_members").address("solve_members"))
     many = 200_000_000
@@ -415,7 +416,7 @@ def test_another_thread_runs_meanwhile() -> None:
 def called(system: System, name: str, slopes: int) -> Any:
     """A function of the stiff text, of arrays that are as long as it likes."""
     text = stiff_text(system, system.parameters[:slopes]).text
-    code = machine.model(text)
+    code = code_of(text)
     pointers = 4 if name == "curve" else 3
     full = "_full" if slopes else ""
     call = ctypes.CFUNCTYPE(None, ctypes.c_double, *[ctypes.c_void_p] * pointers)(code.address(name + full))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from odefit.engines import program_cache
+from odefit.compilation import program_cache
 from odefit.engines.diffsol.diffsl import operations, seconds_to_compile
 
 log = logging.getLogger(__name__)

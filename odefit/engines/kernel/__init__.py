@@ -1,8 +1,8 @@
 """The kernel: steppers of our own, and formulas, as machine code that llvmlite makes.
 
 On the way from formulas to a solution: `translation` puts formulas into a `graph` with their derivatives,
-`model_ir` writes it as LLVM IR, `machine` makes machine code of it; `stepping`, `tsitouras`, `rosenbrock` and
-`members` are the steppers, which `lowering` turns from Python into IR; `program` calls them, and `kernel_engine` is
+`model_ir` writes it as LLVM IR, of which compilation/ makes machine code; `stepping`, `tsitouras`, `rosenbrock` and
+`members` are the steppers, which its `lowering` turns from Python into IR; `program` calls them, and `kernel_engine` is
 what the rest of the house knows. The gradient of a function of all states is made from `reverse`, the chain rule
 backwards through formulas, and `adjoint` and `stiff_adjoint`, the way back through the steps of both methods, with the
 numbers of `tableaus`, which has them from the steppers.

@@ -208,13 +208,6 @@ def _unit_disc(g: Graph, x: int) -> int:
     return g.multiply(g.subtract(g.one, x), g.add(g.one, x))
 
 
-FUNCTIONS = (
-    *("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"),
-    *("asinh", "acosh", "atanh", "atan", "asin", "acos"),
-)
-"""Every function that machine code may call by name, besides `pow`."""
-
-
 def _slope(g: Graph, name: str, x: int, y: int) -> int:
     """dy/dx of a function y of x."""
     match name:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-
+from odefit.compilation.ir_expressions import literal
 from odefit.engines.kernel.graph import Graph
 
 WIDTH = 4
@@ -13,8 +12,6 @@ UNROLLED = 4
 INSTRUCTIONS = {"+": "fadd contract", "-": "fsub contract", "*": "fmul contract", "/": "fdiv contract"}
 PREDICATES = {"<": "olt", "<=": "ole", "==": "oeq"}
 INTRINSICS = ("exp", "log", "sqrt", "sin", "cos", "pow")
-MATHEMATICS = ("exp", "tanh", "erf", "log1p")
-"""Functions of the library of mathematics that steppers call."""
 
 
 class Body:
@@ -116,8 +113,3 @@ class Body:
             term = self.new(f"fmul contract {kind} {factor}, {row}")
             total = self.new(f"fadd contract {kind} {total}, {term}") if total else term
         self.lines.append(f"  store {kind} {total or 'zeroinitializer'}, ptr {self.place('%f', target)}, align 8")
-
-
-def literal(value: float) -> str:
-    """A double as LLVM reads it, to the last bit."""
-    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from odefit.engines.kernel.graph import FUNCTIONS, Graph
+from odefit.compilation.mathematics import FUNCTIONS
+from odefit.engines.kernel.graph import Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, WIDTH, Body
 from odefit.engines.kernel.sparsity import Pattern, pattern_of
 from odefit.engines.kernel.translation import Translator

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, true_at
+from odefit.compilation.machine_code import MachineCode, code_of
 from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
@@ -108,7 +109,7 @@ class KernelProgram:
         self._plans: dict[tuple[int, int, int, bool, bool], Plan] = {}
 
     @cached_property
-    def _stiff(self) -> tuple[machine.MachineCode, Pattern | None]:
+    def _stiff(self) -> tuple[MachineCode, Pattern | None]:
         text = stiff_text(self._system, self._sensitive)
         return _compiled(text), text.pattern
 
@@ -219,11 +220,11 @@ class KernelProgram:
         return True, every[order], np.concatenate([y, states])[order]
 
     @cached_property
-    def _adjoint(self) -> machine.MachineCode:
+    def _adjoint(self) -> MachineCode:
         return _compiled(adjoint_text(self._system, self._sensitive))
 
     @cached_property
-    def _stiff_adjoint(self) -> machine.MachineCode:
+    def _stiff_adjoint(self) -> MachineCode:
         return _compiled(stiff_adjoint_text(self._system, self._sensitive))
 
     @cached_property
@@ -335,10 +336,10 @@ def with_tangents(p: FloatArray, tangents: FloatArray) -> FloatArray:
     return np.concatenate([p, z.reshape(m, -1)], axis=1)
 
 
-def _compiled(text: ModelText) -> machine.MachineCode:
+def _compiled(text: ModelText) -> MachineCode:
     if text.size > MAX_SIZE:
         raise TooLarge("model", f"about {text.size:,} operations are too many to compile (at most {MAX_SIZE:,})")
-    return machine.model(text.text)
+    return code_of(text.text)
 
 
 @lru_cache(maxsize=3)

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from odefit.compilation import mathematics
 from odefit.engines.diffsol.capped import cap_denominators
-from odefit.engines.kernel import graph
 from odefit.engines.kernel.graph import Graph
 from odefit.errors import ModelError
 
@@ -227,7 +227,7 @@ def _named(name: str) -> Callable[[Graph, int], int]:
 
 
 FUNCTIONS: Mapping[str, Callable[[Graph, int], int]] = {
-    **{name: _named(name) for name in graph.FUNCTIONS},
+    **{name: _named(name) for name in mathematics.FUNCTIONS},
     "Abs": _size,
     "sign": _sign,
     "sigmoid": _sigmoid,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.kernel import machine
+from odefit.compilation.machine_code import MachineCode, code_of
 from odefit.engines.kernel.batch import address
 from odefit.engines.kernel.kernel_engine import MAX_STIFF_STEPS, KernelEngine
 from odefit.engines.kernel.model_ir import MAX_SIZE, columns_of, events_text
@@ -86,12 +86,12 @@ class WayProgram:
         self.engine, self.program, self.coming = engine, engine.program, coming
         self.states, self.kept, self.feeds = len(engine.system.states), kept, feeds
         self.context = len(engine.system.parameters) - kept - feeds - self.states
-        self.code: machine.MachineCode | None = None
+        self.code: MachineCode | None = None
         if coming.gaps or coming.changes:
             text = events_text(engine.system, engine.sensitive, coming.gaps, coming.formulas)
             if text.size > MAX_SIZE:
                 raise ValueError("events too large to be compiled")
-            self.code = machine.model(text.text)
+            self.code = code_of(text.text)
 
     def solve(
         self,

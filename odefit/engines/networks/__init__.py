@@ -3,7 +3,7 @@
 torch records every operation of a solution, which takes a hundred times the arithmetic of a small network. Here a
 solution is one call: `text` writes the formulas around the networks as LLVM IR, `dense` applies a network and takes its
 gradient, `fields` joins both to the right-hand side, and `fixed_steps`, `adaptive_steps` and `backwards` step through
-it, in the small Python that `engines/kernel/lowering.py` makes machine code of. `program` calls them, `autograd` is
+it, in the small Python that `compilation/lowering.py` makes machine code of. `program` calls them, `autograd` is
 what torch sees.
 
 A gradient is that of the numbers that were computed: the steps are taken again from their end to their beginning, each

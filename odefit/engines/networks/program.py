@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.kernel import interpolant, machine
+from odefit.compilation.machine_code import MachineCode, code_of, code_of_modules
+from odefit.engines.kernel import interpolant
 from odefit.engines.kernel.batch import address
 from odefit.engines.kernel.tableaus import CLASSICAL, TSITOURAS
 from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps, kink_search, kinks
@@ -138,7 +139,7 @@ class FieldProgram:
         self.n_weights = sum(map(_size, self.networks))
         self.plan, self._numbers = _plan(system, text, self.n_weights, holds=False)
         self.held_plan, _ = _plan(system, text, self.n_weights, holds=True)
-        self._code = machine.model(text.text)
+        self._code = code_of(text.text)
         addresses = [self._code.address(name) for name in ("inputs", "rates", "partials")]
         self._values, self._all = addresses[:2], addresses
         self._functions = _entry_points()
@@ -295,8 +296,8 @@ def _units_with_kinks(kept: int, widths: Sequence[int], *, leaks: bool) -> list[
 
 
 @lru_cache(maxsize=1)
-def _steppers() -> machine.MachineCode:
-    return machine.stepper_of(machine.texts([module.__name__ for module in STEPPERS]), ENTRY_POINTS)
+def _steppers() -> MachineCode:
+    return code_of_modules([module.__name__ for module in STEPPERS], ENTRY_POINTS)
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from odefit import algebra as sp
-from odefit.engines.kernel.graph import FUNCTIONS, Graph
+from odefit.compilation.mathematics import FUNCTIONS
+from odefit.engines.kernel.graph import Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, Body
 from odefit.engines.kernel.translation import Translator
 from odefit.model.system import TIME, NetworkCall, System, symbol

@@ -18,8 +18,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Sequence
 
-from odefit.engines.kernel.ir_body import MATHEMATICS
-from odefit.engines.kernel.ir_expressions import (
+from odefit.compilation.ir_expressions import (
     BOOL,
     FUNCTION,
     INT,
@@ -30,7 +29,8 @@ from odefit.engines.kernel.ir_expressions import (
     ir_type,
     listed,
 )
-from odefit.engines.kernel.ir_ranges import WIDTH, Ranges
+from odefit.compilation.ir_ranges import WIDTH, Ranges
+from odefit.compilation.mathematics import LOWERED
 
 
 def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
@@ -50,7 +50,7 @@ def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
         "declare double @llvm.sqrt.f64(double)",
         "declare double @llvm.pow.f64(double, double)",
         "declare double @llvm.fabs.f64(double)",
-        *(f"declare double @{name}(double)" for name in MATHEMATICS),
+        *(f"declare double @{name}(double)" for name in LOWERED),
         *(f"declare <{w} x double> @llvm.fabs.v{w}f64(<{w} x double>)" for w in (WIDTH, WIDTH // 2)),
     ]
     return "\n".join([*texts, *declared, ""])

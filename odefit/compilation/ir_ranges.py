@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from odefit.engines.kernel.ir_expressions import BOOL, DOUBLE, FLOAT_OPERATIONS, INT, Expressions, Value
+from odefit.compilation.ir_expressions import BOOL, DOUBLE, FLOAT_OPERATIONS, INT, Expressions, Value
 
 WIDTH = 8
 """Doubles in a vector; a processor with shorter ones takes several."""

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from commands import in_new_python
-from odefit.engines import program_cache
+from odefit.compilation import program_cache
+from odefit.compilation.program_cache import WithPrograms, folder, key_of, load, store
 from odefit.engines.diffsol.compilation import ode_of
-from odefit.engines.program_cache import WithPrograms, folder, key_of, load, store
 
 CODE = "in_i { k = 1.0 }\nu_i { y = 1.0 }\nF_i { -k*y }\n"
 OTHER = "in_i { k = 1.0 }\nu_i { y = 2.0 }\nF_i { -k*y }\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import struct
 
-from odefit.engines.kernel.ir_body import MATHEMATICS, literal
+from odefit.compilation.mathematics import LOWERED
 from odefit.records import dataclass
 
 DOUBLE, INT, BOOL, DOUBLES, INTS, FUNCTION, VOID = "double", "i64", "i1", "doubles", "ints", "function", "void"
@@ -34,6 +35,11 @@ class Signature:
 
     arguments: tuple[tuple[str, str], ...]
     returned: str
+
+
+def literal(value: float) -> str:
+    """A double as LLVM reads it, to the last bit."""
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
 def listed(node: ast.expr) -> list[ast.expr]:
@@ -203,7 +209,7 @@ class Expressions:
                 return a
             function = "fabs" if name == "abs" else name
             return Value(self.new(f"call double @llvm.{function}.f64(double {a.name})"), DOUBLE)
-        if name in MATHEMATICS:
+        if name in LOWERED:
             return Value(self.new(f"call double @{name}(double {self.cast(values[0], DOUBLE).name})"), DOUBLE)
         if name == "int":
             return Value(self.new(f"fptosi double {values[0].name} to i64"), INT)
