@@ -308,11 +308,16 @@ def members_of(
     system: System, p: FloatArray, experiments: Sequence[Experiment], members: IntArray | None
 ) -> tuple[FloatArray, Sequence[Experiment]]:
     """The parameters [M, L], and the experiment of each member. Raises ValueError where the shapes do not fit."""
-    p = np.asarray(p, dtype=np.float64)
     chosen = experiments if members is None else [experiments[e] for e in members]
-    if p.shape != (len(chosen), len(system.parameters)):
-        raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(system.parameters)})")
-    return p, chosen
+    return rows_of(system, p, len(chosen)), chosen
+
+
+def rows_of(system: System, p: FloatArray, n: int) -> FloatArray:
+    """The parameters [M, L] of n members. Raises ValueError where the shape does not fit."""
+    p = np.asarray(p, dtype=np.float64)
+    if p.shape != (n, len(system.parameters)):
+        raise ValueError(f"p has shape {p.shape}, not ({n}, {len(system.parameters)})")
+    return p
 
 
 def times_fault(times: FloatArray, start: float) -> Failure | None:

@@ -13,7 +13,7 @@ from odefit.compilation.machine_code import MachineCode, code_of
 from odefit.engines.kernel.batch import address
 from odefit.engines.kernel.kernel_engine import MAX_STIFF_STEPS, KernelEngine
 from odefit.engines.kernel.model_ir import MAX_SIZE, columns_of, events_text
-from odefit.engines.kernel.program import Ends, entry
+from odefit.engines.kernel.program import Ends, Plan, entry
 from odefit.engines.kernel.stepping import padded
 from odefit.engines.kernel.watching import HEAD
 from odefit.engines.methods import AUTO, METHODS
@@ -70,6 +70,21 @@ class WayArrays:
     numbers: FloatArray
     times: FloatArray
 
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of the four."""
+        return tuple(map(address, (self.first, self.places, self.numbers, self.times)))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What calls with the same plan have in common: sizes, addresses of what is kept here, and room to work."""
+
+    plan: Plan
+    extents: IntArray
+    heads: tuple[int, ...]
+    room: int
+
 
 class WayProgram:
     """Solves members on their ways by the first method of an engine for their segments.
@@ -86,6 +101,7 @@ class WayProgram:
         self.engine, self.program, self.coming = engine, engine.program, coming
         self.states, self.kept, self.feeds = len(engine.system.states), kept, feeds
         self.context = len(engine.system.parameters) - kept - feeds - self.states
+        self._frames: dict[tuple[int, int], Frame] = {}
         self.code: MachineCode | None = None
         if coming.gaps or coming.changes:
             text = events_text(engine.system, engine.sensitive, coming.gaps, coming.formulas)
@@ -96,7 +112,7 @@ class WayProgram:
     def solve(
         self,
         p: FloatArray,
-        start: tuple[FloatArray, FloatArray],
+        begin: FloatArray,
         given: FloatArray,
         moved: FloatArray,
         way: IntArray,
@@ -111,8 +127,8 @@ class WayProgram:
         ----------
         p
             [M, kept].
-        start
-            y [M, S] and its derivatives [M, S, K].
+        begin
+            [M, size], see `begin`.
         given
             [M, 1 + K] the fraction of doses that arrives, with its derivatives.
         moved
@@ -122,13 +138,31 @@ class WayProgram:
         y, dy
             [R, S] and [R, S, K]; None without sensitivities.
         """
-        engine, count, n = self.engine, len(way), self.states
-        slopes = 0 if dy is None else len(engine.sensitive)
+        slopes = 0 if dy is None else len(self.engine.sensitive)
+        frame, count = self._frame(slopes, moved.shape[1]), len(way)
+        work, ends = np.empty(frame.room), np.empty((3, count))
+        of_members = [np.ascontiguousarray(array) for array in (p, begin, given, moved, way)]
+        entry("solve_ways", 31)(
+            count,
+            *frame.heads,
+            *map(address, of_members),
+            *arrays.addresses,
+            *map(address, (rows, work, y, y if dy is None else dy, *ends)),
+        )
+        return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
+
+    def begin(self, y: FloatArray, dy: FloatArray) -> FloatArray:
+        """Where members begin, [M, size], from y [M, S] and its derivatives [M, S, K]; K = 0 for none."""
+        count, n, slopes = dy.shape
         wide = columns_of(slopes)
-        size = padded(n * wide)
-        begin = np.zeros((count, size))
+        begin = np.zeros((count, padded(n * wide)))
         z = begin[:, : n * wide].reshape(count, n, wide)
-        z[:, :, 0], z[:, :, 1 : 1 + slopes] = start
+        z[:, :, 0], z[:, :, 1 : 1 + slopes] = y, dy
+        return begin
+
+    def _frame(self, slopes: int, moving: int) -> Frame:
+        """For so many derivatives, and times that move."""
+        engine = self.engine
         plan = self.program.plan(
             engine.tolerances,
             slopes,
@@ -137,27 +171,22 @@ class WayProgram:
             METHODS[engine.first_method].is_implicit,
             slopes > 0,
         )
-        rules, parts = self.coming.tables
+        known = self._frames.get((slopes, moving))
+        if known is None or known.plan is not plan:
+            known = self._frames[slopes, moving] = self._made(plan, slopes, moving)
+        return known
+
+    def _made(self, plan: Plan, slopes: int, moving: int) -> Frame:
+        n, known = self.states, len(self.engine.sensitive)
+        wide = columns_of(slopes)
         gaps, conditions, changes = len(self.coming.gaps), len(self.coming.rules), len(self.coming.formulas)
-        known = len(engine.sensitive)
-        counts = [self.kept, self.feeds, self.context, gaps, conditions, changes, moved.shape[1], known, plan.room]
+        counts = [self.kept, self.feeds, self.context, gaps, conditions, changes, moving, known, plan.room]
         direction, of_both = n + 1 + known, gaps + changes
         lengths = [direction, known, conditions, gaps, of_both, of_both, HEAD + 5 * gaps + n, direction]
         *places, room = np.cumsum(lengths).tolist()
         extents = np.array([*counts, *places], dtype=np.int64)
-        behind = 2 * size + len(engine.system.parameters) + n * wide
-        work, ends = np.empty(plan.room + behind + room), np.empty((3, count))
         names = ("gaps", "gaps_along", "changes", "changes_along")
         functions = [0] * 4 if self.code is None else [self.code.address(name) for name in names]
-        arrays_of_members = tuple(
-            np.ascontiguousarray(array)
-            for array in (p, begin, given, moved, way, arrays.first, arrays.places, arrays.numbers, arrays.times, rows)
-        )
-        entry("solve_ways", 31)(
-            count,
-            *plan.heads,
-            *map(address, (extents, rules, parts)),
-            *functions,
-            *map(address, (*arrays_of_members, work, y, y if dy is None else dy, *ends)),
-        )
-        return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
+        heads = (*plan.heads, *map(address, (extents, *self.coming.tables)), *functions)
+        behind = 2 * padded(n * wide) + len(self.engine.system.parameters) + n * wide
+        return Frame(plan, extents, heads, plan.room + behind + room)

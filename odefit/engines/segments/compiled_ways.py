@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from odefit import algebra as sp
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, offsets_of
 from odefit.engines.experiment_sets import ExperimentSets
@@ -93,6 +93,8 @@ class CompiledWays:
         still = not fast.formulas and not parts.moving and all(time.is_number for time in times)
         self._is_fixed = still and (lag is None or sp.sympify(lag).is_number)
         self._known = ExperimentSets[WayArrays | None](MAX_SETS)
+        self._offsets = ExperimentSets[IntArray](MAX_SETS)
+        self._still: dict[tuple[str, ...], tuple[FloatArray, FloatArray, Mask]] = {}
         formulas = [*parts.plain.rhs, *program.coming.gaps, *program.coming.formulas]
         self._is_shifted = not any(symbol(TIME) in sp.sympify(formula).free_symbols for formula in formulas)
 
@@ -101,40 +103,53 @@ class CompiledWays:
         of: EventSensitivities,
         p: FloatArray,
         experiments: Sequence[Experiment],
-        which: IntArray,
+        members: IntArray | None,
         with_slopes: bool,
     ) -> tuple[Solutions, Mask, IntArray]:
         """States of members with their derivatives to the names, for p [M, L]; which ones are left, whose rows say
-        nothing, [M]; and how many steps each took, [M]."""
-        lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
-        offsets, names = offsets_of(lengths[which]), of.names
+        nothing, [M]; and how many steps each took, [M]. members: as in `Engine.solve`."""
+        names = of.names
+        offsets = self._offsets.find(experiments, lambda: offsets_of([len(e.times) for e in experiments]))
+        which = np.arange(len(p)) if members is None else members
+        if members is not None:
+            offsets = offsets_of(np.diff(offsets)[members])
         assert names in ((), self.program.engine.sensitive)  # arrays in machine code have their length
         y = np.empty((int(offsets[-1]), len(self.parts.whole.states)))
         dy = np.empty((*y.shape, len(names))) if names else None
         steps, left = np.zeros(len(p), dtype=np.int64), np.ones(len(p), dtype=bool)
-        with np.errstate(all="ignore"):
-            start, (fraction, dfraction) = of.initial(p), of.fractions(p)
-        given = np.concatenate([fraction[:, None], dfraction], axis=1)
-        finite = [np.isfinite(array).reshape(len(p), -1).all(axis=1) for array in (p, *start, given)]
-        going = np.flatnonzero(np.logical_and.reduce(finite))
-        arrays, way, moved, going = self._arrays(of, p, experiments, which, going)
+        begin, given, finite = self._begun(of, p)
+        arrays, way, moved, going = self._arrays(of, p, experiments, which, true_at(finite))
         if arrays is not None and len(going):
-            chosen = start[0][going], start[1][going]
-            own = p[going][:, of.kept], chosen, given[going], moved, way, arrays, offsets[going], y, dy
-            ends = self.program.solve(*own)
+            own, rows = p, offsets[:-1]
+            if len(going) < len(p):
+                own, begin, given, rows = p[going], begin[going], given[going], rows[going]
+            ends = self.program.solve(own.take(of.kept, axis=1), begin, given, moved, way, arrays, rows, y, dy)
             steps[going], left[going] = ends.steps, ends.status != DONE
-            if dy is not None:
+            if dy is not None and not np.isfinite(dy).all():
                 # What has no derivatives at a row is said in the usual way.
-                bad = ~np.isfinite(dy).reshape(len(dy), -1).all(axis=1) if not np.isfinite(dy).all() else None
-                if bad is not None:
-                    left[np.repeat(np.arange(len(p)), np.diff(offsets))[bad]] = True
+                bad = ~np.isfinite(dy).reshape(len(dy), -1).all(axis=1)
+                left[np.repeat(np.arange(len(p)), np.diff(offsets))[bad]] = True
         if with_slopes and dy is None:
             dy = np.empty((*y.shape, 0))
         return Solutions(y, dy, offsets, (None,) * len(p)), left, steps
 
+    def _begun(self, of: EventSensitivities, p: FloatArray) -> tuple[FloatArray, FloatArray, Mask]:
+        """Where members begin (see `WayProgram.begin`), the fraction of doses that arrives with its derivatives,
+        [M, 1 + K], and whether all that is known of a member is finite, [M]."""
+        n, known = len(p), self._still.get(of.names)
+        if known is None or len(known[0]) < n:
+            with np.errstate(all="ignore"):
+                begin, (fraction, dfraction) = self.program.begin(*of.initial(p)), of.fractions(p)
+            given = np.concatenate([fraction[:, None], dfraction], axis=1)
+            known = begin, given, np.isfinite(begin).all(axis=1) & np.isfinite(given).all(axis=1)
+            if of.begins_still:
+                self._still[of.names] = known
+        begin, given, finite = known
+        return begin[:n], given[:n], finite[:n] & np.isfinite(p).all(axis=1)
+
     def count_steps(self, of: EventSensitivities, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
         """As many plain steps as all ways cost, for p [E, L]; None where one is left."""
-        _, left, steps = self.solve(of, p, experiments, np.arange(len(p)), False)
+        _, left, steps = self.solve(of, p, experiments, None, False)
         if left.any():
             return None
         segments = 0

@@ -157,6 +157,11 @@ class EventSensitivities:
         start = [sp.sympify(formula) for formula in self.segment_system.whole.start]
         return np.array([float(y) for y in start]) if all(y.is_number for y in start) else None
 
+    @property
+    def begins_still(self) -> bool:
+        """Whether neither initial values nor the fraction of doses that arrives depend on parameters."""
+        return self._known_start is not None and bool(self._fraction.is_number)
+
     @cached_property
     def _start(self) -> Any:
         system = self.segment_system.whole

@@ -16,7 +16,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, offsets_of
+from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, offsets_of, rows_of
 from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure, IntegrationError
 from odefit.engines.segments.checks import check, check_numbers, is_felt
@@ -27,7 +27,7 @@ from odefit.engines.segments.plan import Factory, Plan
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
 from odefit.engines.segments.schedule import kind_of
-from odefit.engines.segments.segment_system import Kind, SegmentSystem, named_by_events
+from odefit.engines.segments.segment_system import PLAIN, Kind, SegmentSystem, named_by_events
 from odefit.engines.segments.steady_state import SharedRests, SteadyState
 from odefit.engines.segments.way_back import RecordedMarch, pull_fixed, pull_marched
 from odefit.errors import SolveError
@@ -67,7 +67,7 @@ class SegmentedEngine(Engine):
         self._fast = FastTimes(system)
         check(system)
         self._steady = None if system.rest is None else self._rest()
-        self._plan(Kind())  # what cannot be solved is refused here
+        self._plan(PLAIN)  # what cannot be solved is refused here
 
     def _rest(self) -> SteadyState:
         """What finds the steady state before the start."""
@@ -82,7 +82,7 @@ class SegmentedEngine(Engine):
     @property
     def is_compiled(self) -> bool:
         """Whether the engine for the segments is."""
-        return self._plan(Kind()).base.is_compiled
+        return self._plan(PLAIN).base.is_compiled
 
     @property
     def remembers(self) -> bool:
@@ -99,7 +99,7 @@ class SegmentedEngine(Engine):
     @property
     def method_in_use(self) -> str:
         """Of the engine for segments without inputs and infusions; each kind has its own."""
-        return self._plan(Kind()).base.method_in_use
+        return self._plan(PLAIN).base.method_in_use
 
     def reset_copy(self) -> SegmentedEngine:
         """The same engine before its first solve; nothing is compiled again."""
@@ -144,17 +144,17 @@ class SegmentedEngine(Engine):
         """States of each member at the times of its experiment; sensitivities with those of moving doses and events."""
         if sensitivities and not self.system.is_mechanistic:
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
-        rows, _ = members_of(self.system, p, experiments, members)
+        rows = rows_of(self.system, p, len(experiments) if members is None else len(members))
         plan = self._plan(self._kind(experiments))
         names = self.sensitive if sensitivities else ()
         compiled = plan.compiled(self.sensitive, self._fast)
         if compiled is None or not len(rows):
             return self._solved(plan, names, rows, experiments, members, sensitivities)
-        which = np.arange(len(rows)) if members is None else np.asarray(members, dtype=np.intp)
-        found, left, _ = compiled.solve(plan.sensitivities(names), rows, experiments, which, sensitivities)
+        members = None if members is None else np.asarray(members, dtype=np.intp)
+        found, left, _ = compiled.solve(plan.sensitivities(names), rows, experiments, members, sensitivities)
         if not left.any():
             return found
-        other = np.flatnonzero(left)
+        other, which = np.flatnonzero(left), np.arange(len(rows)) if members is None else members
         rest = self._solved(plan, names, rows[other], experiments, which[other], sensitivities)
         return rest if len(other) == len(rows) else found.with_members(other, rest)
 
@@ -192,7 +192,7 @@ class SegmentedEngine(Engine):
     def can_pull(self) -> bool:
         """Where the engine for segments can."""
         can = self.system.is_mechanistic and not self.remembers
-        return can and self._plan(Kind()).back(self._factory, self.sensitive).can_pull
+        return can and self._plan(PLAIN).back(self._factory, self.sensitive).can_pull
 
     @property
     def pulls(self) -> bool:
@@ -353,9 +353,9 @@ class SegmentedEngine(Engine):
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
-        inputs = self._plan(Kind()).segment_system.inputs
 
         def make() -> Kind:
+            inputs = self._plan(PLAIN).segment_system.inputs
             kinds = [kind_of(experiment, inputs, self.system.dosing) for experiment in experiments]
             infused = tuple(sorted({state for kind in kinds for state in kind.infused}))
             return Kind(max((kind.degree for kind in kinds), default=0), infused)
@@ -363,16 +363,16 @@ class SegmentedEngine(Engine):
         return self._kinds.find(experiments, make)
 
     def _plan(self, kind: Kind) -> Plan:
-        if kind not in self._plans:
+        if (known := self._plans.get(kind)) is None:
             system = self.system
             segment_system, base, is_along = self._made(kind)
             base.watch(self._callback)
             # What looks for events reads many times on the way: best compiled, whatever solves the segments.
             looks_itself = base.is_compiled or not system.triggers or not system.is_mechanistic
             scouting = base if looks_itself else self._calm(segment_system.plain, ())
-            self._plans[kind] = Plan(segment_system, base, scouting, is_along)
+            known = self._plans[kind] = Plan(segment_system, base, scouting, is_along)
             self._gather_notes()
-        return self._plans[kind]
+        return known
 
     def _made(self, kind: Kind) -> tuple[SegmentSystem, Engine, bool]:
         """What solves segments, and whether sensitivities go through them as they are.
