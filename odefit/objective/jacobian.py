@@ -30,6 +30,8 @@ With it, both forms take the same time for 20 experiments of 30 rows with two pa
 """
 MAX_GROUP_SIZES = 8
 """The most sizes of groups sharing a parameter that are tried as blocks."""
+MAX_TARGETS = 64
+"""Sets of rows of which it is remembered where their slopes go; a fit has one or two of each observable."""
 MAX_CHAIN = 50
 """The longest chain of experiments, each of which shares a parameter with the next, that becomes one block."""
 
@@ -48,6 +50,30 @@ class LocalRows:
 
     slopes: FloatArray
     experiment: IntArray
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where slopes [B, M, K] to some symbols go.
+
+    Parameters
+    ----------
+    symbols
+        Which ones, an index into the last axis of slopes.
+    places
+        An index into the rows of A, [B, M, ...].
+    columns
+        [1, k] or [M, k], the columns of dtheta/du [B, P] that they are multiplied by.
+    """
+
+    symbols: IntArray | slice
+    places: tuple[slice, IntArray | slice, IntArray | slice]
+    columns: IntArray
+
+    @property
+    def is_view(self) -> bool:
+        """Whether the index makes no copy."""
+        return all(isinstance(index, slice) for index in self.places)
 
 
 class LocalColumns:
@@ -77,14 +103,7 @@ class LocalColumns:
         self.positions: IntArray = position[problem.binding.index[:, local]]
         self.n_rows = problem.measured_counts
         self.blocks = blocks
-
-    @cached_property
-    def _plain(self) -> IntArray | None:
-        """[K], where all experiments agree and no two symbols share a parameter."""
-        first = self.positions[0] if len(self.positions) else self.positions.reshape(-1)
-        if (self.positions != first).any() or len(set(first.tolist())) < len(first):
-            return None
-        return first
+        self._targets: dict[int, tuple[IntArray, list[Target]]] = {}
 
     @cached_property
     def arrow(self) -> tuple[Layout, IntArray] | None:
@@ -127,19 +146,25 @@ class LocalColumns:
         slope
             [B, P], dtheta/du.
         """
-        begin, ends = len(columns), np.cumsum([len(columns), *(len(part.experiment) for part in parts)])
-        place = np.arange(self.n + 1) if self.arrow is None else self.arrow[0].place
+        place, n_rows = self._place, len(columns) + sum(len(part.experiment) for part in parts)
         # One place more than there are columns, for what is derived to a constant.
-        out = np.zeros((len(slope), int(ends[-1]), place[-1] + 1))
+        out = np.zeros((len(slope), n_rows, place[-1] + 1))
+        if columns:
+            out[:, np.arange(len(columns)), place[np.array(columns, dtype=np.intp)]] = values
+        last = len(columns)
         with np.errstate(over="ignore", invalid="ignore"):
-            for part, first, last in zip(parts, ends, ends[1:], strict=False):
-                if self._plain is not None and self.arrow is None:
-                    out[:, first:last, self._plain] = part.slopes
-                    out[:, first:last, :-1] *= slope[:, None, :]
-                else:
-                    wide = np.concatenate([slope, np.zeros((len(slope), 1))], axis=1)
-                    self._scatter(out[:, first:last], place, part, wide)
-        out[:, np.arange(begin), place[np.array(columns, dtype=np.intp)]] = values
+            wide = np.concatenate([slope, np.zeros((len(slope), 1))], axis=1) if self._has_constants else slope
+            for part in parts:
+                first, last = last, last + len(part.experiment)
+                own = out[:, first:last]
+                for target in self._targets_of(part.experiment):
+                    slopes, factors = part.slopes[..., target.symbols], wide[:, target.columns]
+                    if not self._is_apart:
+                        own[target.places] += slopes * factors
+                    elif target.is_view:
+                        np.multiply(slopes, factors, out=own[target.places])
+                    else:
+                        own[target.places] = slopes * factors
         if self.arrow is None:
             return DenseStack(out[:, :, :-1])
         layout, block = self.arrow
@@ -150,15 +175,56 @@ class LocalColumns:
 
         return MatrixList([ArrowMatrix(layout, blocks, one[:, :s], one[:, s:-1]) for one in out])
 
-    def _scatter(self, out: FloatArray, place: IntArray, local: LocalRows, slope: FloatArray) -> None:
-        rows = np.arange(len(local.experiment))
-        # One symbol after the other: two of them may be the same parameter.
-        for k, column in enumerate(self.positions.T):
-            slopes = local.slopes[..., k]
-            if len(column) and (column == column[0]).all():
-                out[..., place[column[0]]] += slopes * slope[:, column[0], None]
-            else:
-                out[:, rows, place[column][local.experiment]] += slopes * slope[:, column[local.experiment]]
+    @cached_property
+    def _place(self) -> IntArray:
+        """Where a row keeps each column, [P + 1]; the last is behind all others."""
+        return np.arange(self.n + 1) if self.arrow is None else self.arrow[0].place
+
+    @cached_property
+    def _has_constants(self) -> bool:
+        return bool((self.positions == self.n).any())
+
+    @cached_property
+    def _is_apart(self) -> bool:
+        """Whether no two symbols of an experiment are the same parameter."""
+        ordered = np.sort(self.positions, axis=1)
+        return not ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] < self.n)).any()
+
+    def _targets_of(self, experiment: IntArray) -> list[Target]:
+        """Where the slopes of rows of experiments [M] go; it is looked up once for the same array."""
+        known = self._targets.get(id(experiment))
+        if known is None:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            # The array is kept there, so no other one can have its id.
+            known = self._targets[id(experiment)] = experiment, self._found(experiment)
+        return known[1]
+
+    def _found(self, experiment: IntArray) -> list[Target]:
+        if not len(experiment):
+            return []
+        positions, where, rows = self.positions, self._place[self.positions], np.arange(len(experiment))[:, None]
+        in_place = (where == where[0]).all(axis=0)
+        is_same = (positions == positions[0]).all(axis=0)
+        found, everything = list[Target](), slice(None)
+        for kind in (is_same, in_place & ~is_same, ~in_place):
+            symbols = np.flatnonzero(kind)
+            # Two that are the same parameter are added one after the other.
+            for ks in [symbols] if self._is_apart else symbols[:, None]:
+                if not len(ks):
+                    continue
+                columns = positions[0, ks][None] if kind is is_same else positions[experiment[:, None], ks]
+                if in_place[ks[0]]:
+                    found.append(Target(_as_slice(ks), (everything, everything, _as_slice(where[0, ks])), columns))
+                else:
+                    found.append(Target(_as_slice(ks), (everything, rows, where[experiment[:, None], ks]), columns))
+        return found
+
+
+def _as_slice(ks: IntArray) -> IntArray | slice:
+    """An index that makes no copy, where there is one."""
+    first = int(ks[0])
+    return slice(first, first + len(ks)) if (ks == first + np.arange(len(ks))).all() else ks
 
 
 def cheapest(positions: IntArray, n: int, n_rows: IntArray, always: bool = False) -> tuple[Layout, IntArray] | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,7 @@ from odefit.objective.points import SolvedPoints, solved_points
 from odefit.objective.problem import FitProblem
 from odefit.objective.score_rows import ScoreRows
 from odefit.objective.solver_floor import SolverFloor
+from odefit.records import changed
 
 if TYPE_CHECKING:
     from odefit.objective.priors import Prior
@@ -131,7 +131,9 @@ class Likelihood:
 
     def _raised_points(self, u: FloatArray, derivatives: bool, engines: Sequence[Engine] | None) -> SolvedPoints:
         found = solved_points(self.problem, u, derivatives, engines)
-        return replace(found, moments=self.raised(found.moments, *found.made_from)) if len(found.points) else found
+        if not (self._floor.matters and len(found.points)):
+            return found
+        return changed(found, moments=self.raised(found.moments, *found.made_from))
 
     def _kept_points(self, u: FloatArray, derivatives: bool) -> SolvedPoints:
         key = u.tobytes(), derivatives
@@ -275,14 +277,16 @@ class Likelihood:
         prior_z, columns, entries = self._prior_rows(u, expected)
         z = np.concatenate([prior_z, *rows.z], axis=1)
         a = self.columns.stack(columns, entries, rows.parts, self.problem.table.transforms.derivative(u))
-        weights = np.concatenate([np.ones_like(prior_z), *rows.weights], axis=1)
-        kinked = [np.zeros(len(columns), dtype=bool) if self._kinked_priors is None else self._kinked_priors]
-        kinked += [np.full(part.shape[1], flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
-        if not expected and any(k.any() for k in kinked):
-            together = np.concatenate(kinked)
+        weights = np.concatenate([np.ones(prior_z.shape), *rows.weights], axis=1)
+        if self._kinked_priors is None and not any(rows.kinked):
+            return Evaluations(value, z, a, weights)
+        none = np.zeros(len(columns), dtype=bool)
+        kinked = [np.full(part.shape[1], flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
+        together = np.concatenate([none if self._kinked_priors is None else self._kinked_priors, *kinked])
+        if not expected and together.any():
             pairs = [sharpened(z[b], a[b], together) for b in range(len(u))]
             return Evaluations.of([Evaluation(float(v), *pair) for v, pair in zip(value, pairs, strict=True)])
-        measured = np.concatenate([np.zeros(len(columns), dtype=bool), *kinked[1:]])
+        measured = np.concatenate([none, *kinked])
         return Evaluations(value, z, a, weights, measured if measured.any() else None)
 
     def spread(self, n: int, points: IntArray, found: Evaluations) -> Evaluations:
@@ -314,13 +318,13 @@ class Likelihood:
         expected: bool,
         given_data: Measured | None,
     ) -> ScoreRows:
-        rows, owner = ScoreRows(self.prior_values(u)), self.problem.owner
+        rows = ScoreRows(self.prior_values(u))
         with np.errstate(all="ignore"):
             for data, observed in zip(given_data or self.problem.data, moments, strict=True):
                 given = None if data.scale_position is None else scales.get(data.scale_position)
-                rows.measure(data, observed, owner, given, expected)
+                rows.measure(data, observed, given, expected)
                 if data.censored is not None:
-                    rows.censor(data, data.censored, observed, owner, derivatives)
+                    rows.censor(data, data.censored, observed, derivatives)
         return rows
 
     def _finite(self, u: FloatArray, total: FloatArray, moments: list[Moments]) -> FloatArray:
@@ -329,7 +333,7 @@ class Likelihood:
         if len(u) == 1 and bad[0]:
             is_prior = not math.isfinite(self.prior_value(u[0]))
             self.failure = IMPOSSIBLE if is_prior else self._not_finite([m.at(0) for m in moments])
-        return np.where(bad, np.inf, total)
+        return np.where(bad, np.inf, total) if bad.any() else total
 
     def _not_finite(self, moments: list[Moments]) -> str:
         """NOT_FINITE, the first cell that it is true of, and what to do."""

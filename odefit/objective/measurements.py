@@ -39,6 +39,8 @@ class DataBlock:
     ----------
     rows
         [M] positions among the R rows of the problem.
+    experiment
+        [M], the experiment of each.
     values
         [M], T(d) on the noise model's own scale; [B, M] where each of B points has measurements of its own.
     sigma
@@ -53,11 +55,26 @@ class DataBlock:
     """
 
     rows: IntArray
+    experiment: IntArray
     values: FloatArray
     sigma: FloatArray | None
     side: FloatArray
     weight: FloatArray | None = None
     far: FloatArray | None = None
+
+    @cached_property
+    def _is_first(self) -> bool:
+        """Whether the rows are the first M ones, in order."""
+        return bool((self.rows == np.arange(len(self.rows))).all())
+
+    def of(self, values: FloatArray, axis: int = -1) -> FloatArray:
+        """What belongs to the cells, of values of all R rows; no copy where each row has a cell.
+
+        What is made of it by functions of single numbers is in C order, so that sums over cells do not depend on B.
+        """
+        if values.shape[axis] == len(self.rows) and self._is_first:
+            return values
+        return values.take(self.rows, axis=axis)
 
     def take(self, points: IntArray) -> DataBlock:
         """The same for some of the points that have measurements or weights of their own."""
@@ -120,19 +137,26 @@ class ObservableData:
         """The number of cells, censored ones included."""
         return sum(len(block.rows) for block in self.blocks)
 
+    @cached_property
+    def square(self) -> FloatArray | float:
+        """The sum of squares of the measurements [...] in units of the known factor."""
+        squares: FloatArray = np.sum((self.values if self.unit is None else self.values / self.unit) ** 2, axis=-1)
+        return squares
+
     @property
     def has_best_scale(self) -> bool:
         """Whether the scale that fits given predictions best is known in closed form."""
         return self.family.has_best_scale and self.censored is None
 
     def in_units(self, scale: float | FloatArray) -> FloatArray:
-        """The scale of every measured cell, where it is `scale` in units of the known factor; [..., M] of [...]."""
-        unit = np.ones(len(self.rows)) if self.unit is None else self.unit
-        return np.asarray(scale)[..., None] * unit
+        """The scale of every measured cell, [..., M], where it is `scale` [...] in units of the known factor; [..., 1]
+        where all cells share it."""
+        each = np.asarray(scale)[..., None]
+        return each if self.unit is None else each * self.unit
 
     def deviations(self, observed: Moments) -> FloatArray:
         """m - d of every measured cell [..., M], in the same units."""
-        deviations: FloatArray = at_rows(observed.m, self.rows) - self.values
+        deviations: FloatArray = self.measured.of(observed.m) - self.values
         return deviations if self.unit is None else deviations / self.unit
 
     def take(self, points: IntArray) -> ObservableData:
@@ -160,7 +184,7 @@ class ObservableData:
         if not s.ndim:
             s = s[None]
         elif s.shape[-1] == observed.m.shape[-1]:
-            s = at_rows(s, block.rows)
+            s = block.of(s)
         # Counts may have no dispersion, but nothing else has no scale.
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
 
@@ -174,7 +198,7 @@ def _far(ends: FloatArray, is_log: bool) -> FloatArray | None:
 
 def at_rows(values: FloatArray, rows: IntArray) -> FloatArray:
     """The entries [..., M] of values [..., R] at some rows; in C order, so that sums over them do not depend on B."""
-    return np.take(values, rows, axis=-1)
+    return values.take(rows, axis=-1)
 
 
 def observable_data(
@@ -195,6 +219,7 @@ def observable_data(
     sigma = np.concatenate([np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in experiments])
     side = np.concatenate([np.zeros(e.values.shape) if e.censored is None else e.censored for e in experiments])
     far = np.concatenate([np.full(e.values.shape, np.nan) if e.other_end is None else e.other_end for e in experiments])
+    owner = np.repeat(np.arange(len(experiments)), [len(e.times) for e in experiments])
     with_sigma = any(e.sigma is not None for e in experiments)
     found = []
     for column, (name, scale) in enumerate(zip(observation.names, scales, strict=True)):
@@ -208,6 +233,7 @@ def observable_data(
             blocks.append(
                 DataBlock(
                     rows,
+                    owner[rows],
                     np.log(d) if noise.is_log else d,
                     sigma[rows, column] * noise.unit if has_errors else None,
                     side[rows, column].astype(np.float64),

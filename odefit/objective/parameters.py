@@ -224,7 +224,9 @@ class Binding:
         if not theta.shape[-1]:
             p = np.tile(self.constant, (*theta.shape[:-1], 1, 1))
         else:
-            p = np.where(self.index >= 0, np.take(theta, self.index, axis=-1), self.constant)
+            p = theta.take(self.index, axis=-1)
+            if self._has_constants:
+                p = np.where(self.index >= 0, p, self.constant)
         if self.calls is None:
             return p
         once = self.calls.fill(p[..., :1, :] if self.is_shared else p)
@@ -255,6 +257,10 @@ class Binding:
         if self.calls is None:
             return p
         return self.calls.fill_tensor(p[:1] if self.is_shared else p).expand(p.shape)
+
+    @cached_property
+    def _has_constants(self) -> bool:
+        return bool((self.index < 0).any())
 
     @cached_property
     def is_shared(self) -> bool:

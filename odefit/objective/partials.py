@@ -88,12 +88,17 @@ class Partials:
             [..., R, S, K'], sensitivities of the states to the first K' sensitive names.
         """
         slopes: list[FloatArray | None] = [None] * self.n_formulas
+        is_whole = dy.shape[-1] == self.n_sensitive
         for entry, value in zip(self.entries, values, strict=True):
             slope = slopes[entry.formula]
+            part = dy[..., entry.column, :] * np.asarray(value)[..., None] if entry.is_state else None
+            if slope is None and is_whole and part is not None:
+                slopes[entry.formula] = part
+                continue
             if slope is None:
                 slope = slopes[entry.formula] = np.zeros((*dy.shape[:-2], self.n_sensitive))
-            if entry.is_state:
-                slope[..., : dy.shape[-1]] += dy[..., entry.column, :] * np.asarray(value)[..., None]
-            else:
+            if part is None:
                 slope[..., entry.column] += value
+            else:
+                slope[..., : dy.shape[-1]] += part
         return slopes

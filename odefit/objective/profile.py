@@ -10,7 +10,6 @@ direction on the way to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -86,8 +85,7 @@ class ProfileLikelihood:
                 together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations, axis=-1)
                 best = pairs[0][0].family.best_scale(together, _weights([c for c, _ in pairs]))
             # An exact fit has no noise level; rounding keeps the logarithm finite.
-            sizes = [np.sum((c.values if c.unit is None else c.values / c.unit) ** 2, axis=-1) for c, _ in pairs]
-            least = 1e-10 * np.sqrt(sum(sizes) / together.shape[-1]) + 1e-300
+            least = 1e-10 * np.sqrt(sum(c.square for c, _ in pairs) / together.shape[-1]) + 1e-300
             best = np.where(np.isfinite(best), np.maximum(best, least), np.nan)
             parameter = table.parameters[position]
             scales[position] = np.minimum(np.maximum(best, parameter.lower), parameter.upper)
@@ -101,6 +99,8 @@ class ProfileLikelihood:
 
     def complete(self, u: FloatArray) -> FloatArray:
         """The full search vectors [..., P] with the remaining u [..., P'], and the profiled sigmas as configured."""
+        if not self.sigmas:
+            return u.copy()
         complete = np.empty((*u.shape[:-1], len(self._configured)))
         complete[...] = self._configured
         complete[..., self.free] = u
@@ -191,7 +191,9 @@ class ProfileLikelihood:
         scales = self.scales(found.moments, chosen)
         plain = full.evaluations_from(complete[good], found.moments, scales, data=chosen)
         plain = full.spread(len(u), good, plain)
-        return replace(plain, A=plain.A.select(self.free)) if self.sigmas else plain
+        if self.sigmas:
+            plain.A = plain.A.select(self.free)
+        return plain
 
 
 def _weights(data: Sequence[ObservableData]) -> FloatArray | None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, spread
+from odefit.arrays import FloatArray, IntArray
 from odefit.objective.jacobian import LocalRows
-from odefit.objective.measurements import DataBlock, ObservableData, at_rows
+from odefit.objective.measurements import DataBlock, ObservableData
 from odefit.objective.noise.family import Family, Tail
 from odefit.objective.noise.interval import limited, two_rows
 from odefit.objective.observation import Moments
@@ -46,59 +46,55 @@ class ScoreRows:
         self, z: FloatArray, slopes: FloatArray, root: FloatArray, experiment: IntArray, kinked: bool = False
     ) -> None:
         """Rows with slopes [B, M, K] times root [B, M], which belong to experiments [M]."""
-        root = spread(root, z.shape)
+        weights = root
+        if root.shape != z.shape:
+            weights = np.empty(z.shape)
+            weights[...] = root
         self.z.append(z)
         self.parts.append(LocalRows(slopes * root[..., None], experiment))
-        self.weights.append(root)
+        self.weights.append(weights)
         self.kinked.append(kinked)
 
-    def measure(
-        self, data: ObservableData, observed: Moments, owner: IntArray, given: FloatArray | None, expected: bool
-    ) -> None:
+    def measure(self, data: ObservableData, observed: Moments, given: FloatArray | None, expected: bool) -> None:
         """Add the measured cells of one observable.
 
         Parameters
         ----------
         data, observed
             The cells and their moments.
-        owner
-            [R], the experiment of each row of the problem.
         given
             [B], numbers that replace an estimated scale, which gets no rows then; or None.
         expected
             Whether A'A is to be the expected information.
         """
         family, part = data.family, data.measured
-        d, m = part.values, at_rows(observed.m, part.rows)
+        d, m = part.values, part.of(observed.m)
         s = data.narrow_scale(part, observed) if given is None else data.in_units(given)
         self.total = self.total + _counted(family.nll(d, m, s), part).sum(axis=-1) + data.constant
-        experiment = owner[part.rows]
         if observed.dm is not None:
             z, root = (family.location if expected else family.search_location)(d, m, s)
-            slopes = np.take(observed.dm, part.rows, axis=1)
-            self.add(_shared(z, part), slopes, _shared(root, part), experiment, not family.is_smooth)
+            slopes = part.of(observed.dm, axis=1)
+            self.add(_shared(z, part), slopes, _shared(root, part), part.experiment, not family.is_smooth)
         if observed.ds is not None and given is None:
             z, root = family.scale(d, m, s)
-            self.add(_shared(z, part), np.take(observed.ds, part.rows, axis=1), _shared(root, part), experiment)
+            self.add(_shared(z, part), part.of(observed.ds, axis=1), _shared(root, part), part.experiment)
 
-    def censor(
-        self, data: ObservableData, part: DataBlock, observed: Moments, owner: IntArray, derivatives: bool
-    ) -> None:
+    def censor(self, data: ObservableData, part: DataBlock, observed: Moments, derivatives: bool) -> None:
         """Add the censored cells of one observable."""
-        m = at_rows(observed.m, part.rows)
+        m = part.of(observed.m)
         tail = tail_of(data.family, part, m, data.scale(part, observed))
         self.total = self.total + _counted(tail.f, part).sum(axis=-1)
         if not derivatives:
             return
         for z, of_m, of_s in [tail.row()] if tail.within is None else two_rows(tail, observed.ds is not None):
             slopes = [
-                np.take(slope, part.rows, axis=1) * factor[..., None]
+                part.of(slope, axis=1) * factor[..., None]
                 for slope, factor in ((observed.dm, of_m), (observed.ds, of_s))
                 if slope is not None
             ]
             if slopes:
                 root = _shared(np.ones_like(z), part)
-                self.add(_shared(z, part), sum(slopes[1:], start=slopes[0]), root, owner[part.rows])
+                self.add(_shared(z, part), sum(slopes[1:], start=slopes[0]), root, part.experiment)
 
 
 def tail_of(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail:

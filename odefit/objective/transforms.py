@@ -44,11 +44,16 @@ class Transforms:
     def _logit(self) -> IntArray:
         return np.array([i for i, scale in enumerate(self.scales) if scale == "logit"], dtype=np.intp)
 
+    @cached_property
+    def _exponents(self) -> IntArray | slice:
+        """Where the search value is a logarithm; everywhere, in most fits, which needs no copy."""
+        return slice(None) if len(self._log) == len(self.scales) else self._log
+
     def to_natural(self, u: FloatArray) -> FloatArray:
         """theta(u), [..., P]; within its bounds, and exactly on one, wherever u is."""
         theta = np.array(u, dtype=np.float64)
         with np.errstate(over="ignore"):
-            theta[..., self._log] = np.exp(theta[..., self._log])
+            theta[..., self._exponents] = np.exp(theta[..., self._exponents])
             if len(k := self._logit):
                 theta[..., k] = self.lower[k] + (self.upper[k] - self.lower[k]) * _sigmoid(theta[..., k])
         return self._within(theta, u) if len(self._log) or len(self._logit) else theta
@@ -77,7 +82,7 @@ class Transforms:
         """d theta / d u, [..., P]."""
         slope = np.ones(u.shape)
         with np.errstate(over="ignore"):
-            slope[..., self._log] = np.exp(u[..., self._log])
+            slope[..., self._exponents] = np.exp(u[..., self._exponents])
             if len(k := self._logit):
                 # Not s (1 - s), which is 0 from u = 37 on.
                 slope[..., k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[..., k]) * _sigmoid(-u[..., k])

@@ -79,7 +79,10 @@ class Cells:
             constant = d.sum(axis=1) if self.is_log else 0.0
             return replace(data, measured=replace(data.measured, values=d), constant=constant)
         found = known(data, d)
-        rows = np.concatenate([block.rows for block in data.blocks])
+        rows, experiment = (
+            np.concatenate(parts)
+            for parts in zip(*((block.rows, block.experiment) for block in data.blocks), strict=True)
+        )
         errors = [block.sigma for block in data.blocks if block.sigma is not None]
         sigma = np.concatenate(errors) if errors else None
         sides = [side for side in (-1.0, 1.0) if (data.censored.side == side).any()]
@@ -87,6 +90,7 @@ class Cells:
         has_far = data.censored.far is not None
         limits = DataBlock(
             np.concatenate([rows for _ in sides]),
+            np.concatenate([experiment for _ in sides]),
             np.concatenate([np.where(own, found.limit, self.m) for own in hidden], axis=1),
             None if sigma is None else np.concatenate([sigma for _ in sides]),
             np.concatenate([np.full(len(rows), side) for side in sides]),
@@ -97,7 +101,7 @@ class Cells:
         weight = seen.astype(np.float64)
         values = np.where(seen, d, self.m)
         constant = (weight * values).sum(axis=1) if self.is_log else 0.0
-        block = DataBlock(rows, values, sigma, np.zeros(len(rows)), weight)
+        block = DataBlock(rows, experiment, values, sigma, np.zeros(len(rows)), weight)
         # Where there are limits no level is at its best in closed form, so that it is needed in no unit.
         return replace(data, measured=block, censored=limits, constant=constant, unit=None, scale_position=None)
 

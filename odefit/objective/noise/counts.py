@@ -150,6 +150,8 @@ def support(m: FloatArray, a: FloatArray, first: Any = 0.0, last: Any = np.inf) 
 
 def mean_of(y: FloatArray, m: FloatArray) -> FloatArray:
     """m where it is a mean that counts y may have, MIN_MEAN or LEAST_MEAN at least, else NaN."""
+    if m.min(initial=np.inf) >= MIN_MEAN:
+        return m
     least = np.where(y <= 0, MIN_MEAN, LEAST_MEAN)
     return np.where((m > 0) | ((y <= 0) & (m > -MEAN_ERROR)), np.maximum(m, least), np.nan)
 
