@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,13 @@ class Partials:
         ]
         return cls(tuple(found), len(formulas), len(sensitive))
 
+    @cached_property
+    def _states(self) -> set[int]:
+        """Formulas that are a state, and nothing else."""
+        known = [entry.formula for entry in self.entries]
+        ones = (entry for entry in self.entries if entry.is_state and entry.expr == 1)
+        return {entry.formula for entry in ones if known.count(entry.formula) == 1}
+
     @property
     def formulas(self) -> list[sp.Expr]:
         """What is to be evaluated, in the order of the entries."""
@@ -85,13 +93,16 @@ class Partials:
         values
             Of the entries, [..., R] each, or what broadcasts to that.
         dy
-            [..., R, S, K'], sensitivities of the states to the first K' sensitive names.
+            [..., R, S, K'], sensitivities of the states to the first K' sensitive names. That of a formula which is a
+            state is a part of it, not a copy.
         """
         slopes: list[FloatArray | None] = [None] * self.n_formulas
         is_whole = dy.shape[-1] == self.n_sensitive
         for entry, value in zip(self.entries, values, strict=True):
             slope = slopes[entry.formula]
-            part = dy[..., entry.column, :] * np.asarray(value)[..., None] if entry.is_state else None
+            part = dy[..., entry.column, :] if entry.is_state else None
+            if part is not None and entry.formula not in self._states:
+                part = part * np.asarray(value)[..., None]
             if slope is None and is_whole and part is not None:
                 slopes[entry.formula] = part
                 continue
