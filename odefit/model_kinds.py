@@ -5,9 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from odefit.config.latent_section import LATENT_ODE
-from odefit.config.library_section import SPARSE
 from odefit.config.load import LoadedConfig
+from odefit.config.model_section import LATENT_ODE, SPARSE
 from odefit.records import dataclass
 
 

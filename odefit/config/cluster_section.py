@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from odefit.config.fields import Count, Section
+from odefit.config.fields import Count, Section, no_items
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -26,8 +26,10 @@ class JobqueueSection(Section):
     queue: Text | None = Field(None, description="or partition")
     account: Text | None = Field(None, description="or project")
     interface: Text | None = Field(None, description="the network interface of the scheduler and the workers")
-    directives: list[Text] = Field(default_factory=list, max_length=100, description="more lines of the job's head")
-    prologue: list[Text] = Field(default_factory=list, max_length=100, description="what a job runs before its workers")
+    directives: list[Text] = Field(default_factory=no_items, max_length=100, description="more lines of the job's head")
+    prologue: list[Text] = Field(
+        default_factory=no_items, max_length=100, description="what a job runs before its workers"
+    )
 
 
 class ClusterSection(Section):

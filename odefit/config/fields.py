@@ -1,6 +1,8 @@
 """The kinds of values that a config holds, and what every section of it has in common."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -63,6 +65,11 @@ Label = Annotated[
     BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
     AfterValidator(plain_label),
 ]
+Word = Annotated[
+    str,
+    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
+]
+"""The text of a cell, which may be a number."""
 Unit = Annotated[str, Field(min_length=1, max_length=40)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -121,23 +128,39 @@ class Section(BaseModel):
 
 
 class Rare:
-    """Marks a section that few configs have: what checks it is made when a config has one.
+    """A section that few configs have: its file is imported, and what checks it is made, when a config has one.
 
-    To make that of all sections takes as long as to read ten configs.
+    To make that of all sections takes as long as to import NumPy.
     """
 
-    section: type[Section]
+    def __init__(self, file: str, name: str) -> None:
+        self.file, self.name = file, name
 
-    def __get_pydantic_core_schema__(self, source: type[Section], handler: GetCoreSchemaHandler) -> CoreSchema:
-        del handler
-        self.section = source
-        return core_schema.no_info_plain_validator_function(source.model_validate)
+    @cached_property
+    def section(self) -> type[Section]:
+        """The section itself."""
+        section: type[Section] = getattr(import_module(f"odefit.config.{self.file}"), self.name)
+        return section
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source, handler
+        return core_schema.no_info_plain_validator_function(lambda value: self.section.model_validate(value))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         del schema
         self.section.model_rebuild()
         # Wrapped, so that the section becomes a definition of its own, as those have it that are not rare.
         return handler(core_schema.definitions_schema(self.section.__pydantic_core_schema__, []))
+
+
+def rare(file: str, name: str) -> Any:
+    """What stands for a rare section in the annotation of a key; type checkers see the section."""
+    return Annotated[Any, Rare(file, name)]
+
+
+def no_items() -> list[Any]:
+    """An empty list, as the default of a key: pydantic reads the signature of `list` by Python's tokenizer."""
+    return []
 
 
 def _of_a_value(schema: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,6 @@ from pydantic import Field, model_validator
 
 from odefit.config.fields import Count, NotNegative, Positive, Section, Seed
 
-LATENT_ODE = "latent_ode"
-"""The `model.name` to which these belong."""
-
 Share = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1, le=100_000)]
 

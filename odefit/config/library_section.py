@@ -4,10 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from odefit.config.fields import Formula, Name, Section
-
-SPARSE = "sparse"
-"""The `model.name` to which it belongs."""
+from odefit.config.fields import Formula, Name, Section, no_items
 
 
 class LibrarySection(Section):
@@ -15,7 +12,7 @@ class LibrarySection(Section):
 
     degree: Annotated[int, Field(ge=0, le=6)] = Field(3, description="products of the variables up to this degree")
     functions: list[Name] = Field(
-        default_factory=list, max_length=20, description="functions of one variable, e.g. [sin, exp]: of each state"
+        default_factory=no_items, max_length=20, description="functions of one variable, e.g. [sin, exp]: of each state"
     )
     of: list[Name] | None = Field(
         None,
@@ -24,7 +21,7 @@ class LibrarySection(Section):
         description="the variables of products: states, inputs, constants, t; default: states and inputs",
     )
     terms: list[Formula] = Field(
-        default_factory=list, max_length=500, description="more terms, of states, inputs, t and parameters"
+        default_factory=no_items, max_length=500, description="more terms, of states, inputs, t and parameters"
     )
     saturating: bool = Field(
         False, description="add x/(K + x) of each state, and its product with other states, K to be fitted"
@@ -36,15 +33,17 @@ class LibrarySection(Section):
         default_factory=dict, description="state: the part of its equation that is known, with parameters or without"
     )
     conserved: list[Formula] = Field(
-        default_factory=list, max_length=50, description="weighted sums of states that stay what they are: S + I + R"
+        default_factory=no_items,
+        max_length=50,
+        description="weighted sums of states that stay what they are: S + I + R",
     )
     positive: list[Name] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=1000,
         description="states that cannot become negative: what does not vanish with them is not subtracted",
     )
     vanishing: list[Name] = Field(
-        default_factory=list,
+        default_factory=no_items,
         max_length=1000,
         description="states whose rates are 0 where they are: populations that do not come from nothing",
     )

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from odefit.config.data_section import SOURCES
 from odefit.config.earlier import EarlierFit
-from odefit.config.messages import sentence
 from odefit.config.named_files import (
     NOT_SENT,
     WHY,
@@ -168,6 +167,8 @@ def dotted(keys: Sequence[str | int]) -> str:
 
 
 def _faults(error: ValidationError, source: Source) -> list[Fault]:
+    from odefit.config.messages import sentence  # not needed by a config without faults
+
     faults: dict[Fault, None] = {}
     items = error.errors(include_url=False, include_context=True)
     # What stands at a key that is no name is not worth a second fault.

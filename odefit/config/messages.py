@@ -8,8 +8,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from odefit.config.fields import OneOf, Section
-from odefit.config.prior_section import PriorSection
+from odefit.config.fields import OneOf, Rare, Section
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
 from odefit.text import closest, cut, did_you_mean
@@ -81,6 +80,8 @@ def sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
 
 def _numbers(keys: Keys) -> str:
     """How many numbers belong into a list, and which."""
+    from odefit.config.prior_section import PriorSection  # which few configs have
+
     field = PriorSection.model_fields.get(str(keys[-2])) if "prior" in keys else None
     what = re.match(r"\[.*?\]", field.description or "") if field is not None else None
     shape = what[0] if what else "[low, high]"
@@ -189,6 +190,8 @@ def _members(annotation: Any) -> Iterator[Any]:
         for part in typing.get_args(annotation):
             yield from _members(part)
     elif typing.get_origin(annotation) is typing.Annotated:
-        yield from _members(typing.get_args(annotation)[0])
+        first, *beside = typing.get_args(annotation)
+        rare = [part.section for part in beside if isinstance(part, Rare)]
+        yield from rare or _members(first)
     else:
         yield annotation

@@ -1,124 +1,31 @@
 """The sections `model` and `parameters`: equations, unknowns."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from odefit.config.fields import (
-    LIST,
-    Finite,
-    Formula,
-    Label,
-    Name,
-    Rare,
-    Section,
-    by_shape,
-    or_list,
-)
-from odefit.config.latent_section import LATENT_ODE, LatentSection
-from odefit.config.library_section import SPARSE, LibrarySection
-from odefit.config.network_section import NetworkSection
-from odefit.config.prior_section import PriorSection
+from odefit.config.fields import LIST, Finite, Formula, Label, Name, Section, by_shape, no_items, rare
 
+if TYPE_CHECKING:
+    from odefit.config.event_section import EventSection
+    from odefit.config.latent_section import LatentSection
+    from odefit.config.library_section import LibrarySection
+    from odefit.config.network_section import NetworkSection
+    from odefit.config.observable_section import ObservableSection
+    from odefit.config.prior_section import PriorSection
+else:
+    EventSection = rare("event_section", "EventSection")
+    LatentSection = rare("latent_section", "LatentSection")
+    LibrarySection = rare("library_section", "LibrarySection")
+    NetworkSection = rare("network_section", "NetworkSection")
+    ObservableSection = rare("observable_section", "ObservableSection")
+    PriorSection = rare("prior_section", "PriorSection")
 
-class EventSection(Section):
-    """States that change at once: `{time: 10, set: {x: x/2}}`, or by a condition `{when: x < 1, set: {x: 5}}`.
-
-    See [Events](experiments.md#events).
-    """
-
-    time: (
-        Annotated[
-            Annotated[list[Formula], Field(min_length=1, max_length=100_000), Tag("list")]
-            | Annotated[Formula, Tag("other")],
-            Discriminator(or_list),
-        ]
-        | None
-    ) = Field(None, description="when: a number, a formula of parameters, or a list of these")
-    when: Formula | None = Field(
-        None,
-        description="in place of `time` a condition of states, parameters, inputs and t, joined by and, or, not: the "
-        "event comes each time it becomes true",
-    )
-    set: dict[Name, Formula] = Field(
-        min_length=1, description="state: its new value, a formula of the states just before, of parameters and t"
-    )
-    at_start: bool = Field(False, description="of `when`: whether it comes at the start, if the condition holds there")
-    delay: Formula | None = Field(
-        None,
-        description="of `when`: how much later it comes, a formula of what there is when the condition becomes true",
-    )
-    values: Literal["execution", "trigger"] = Field(
-        "execution",
-        description="of `when`: new values are computed when the event comes (execution), or before any delay and any "
-        "other event at that time (trigger)",
-    )
-    persistent: bool = Field(
-        True, description="of `when`: whether it comes even if the condition becomes false again before"
-    )
-    priority: Formula | None = Field(
-        None, description="of `when`: of several that come at the same time, the highest comes first; default: 0"
-    )
-
-    @property
-    def times(self) -> list[str]:
-        """The formulas of its times; none where it comes by a condition."""
-        return self.time if isinstance(self.time, list) else [] if self.time is None else [self.time]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """All formulas in it."""
-        others = (self.when, self.delay, self.priority)
-        return (*self.times, *(text for text in others if text is not None), *self.set.values())
-
-    @model_validator(mode="after")
-    def _time_or_condition(self) -> Self:
-        if (self.time is None) == (self.when is None):
-            raise ValueError("give exactly one of time, when")
-        if self.when is None:
-            for key in sorted(self.model_fields_set - {"time", "set"}):
-                raise ValueError(f"`{key}` is for an event that comes by a condition (`when`)")
-        return self
-
-
-class ObservableSection(Section):
-    """What was measured. `conc: A/V` is short for `{formula: A/V}`.
-
-    Counts per interval are `{increase: C}`, data normalised to their start `{fold_change: A}`; see
-    [Increments and ratios](increments.md).
-    """
-
-    SHORT: ClassVar = ((str, "formula"), (int, "formula"), (float, "formula"))
-
-    formula: Formula | None = Field(None, description="of states, parameters, inputs and t")
-    increase: Formula | None = Field(
-        None, description="the growth of a formula since the sample before, of the first one since the start"
-    )
-    over: float | None = Field(
-        None, gt=0, description="increase: how long each interval is, whether a count is missing before it or not"
-    )
-    fold_change: Formula | None = Field(None, description="a formula divided by the value that it has at the start")
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if sum(getattr(self, kind) is not None for kind in ("formula", "increase", "fold_change")) != 1:
-            raise ValueError("give exactly one of formula, increase, fold_change")
-        if self.over is not None and self.increase is None:
-            raise ValueError("`over` is for an `increase`")
-        return self
-
-    @property
-    def kind(self) -> Literal["formula", "increase", "fold_change"]:
-        """Which of the three it is."""
-        if self.formula is not None:
-            return "formula"
-        return "fold_change" if self.increase is None else "increase"
-
-    @property
-    def text(self) -> str:
-        """Its formula."""
-        return str(getattr(self, self.kind))
+LATENT_ODE = "latent_ode"
+"""The `model.name` of models that their section `latent` describes."""
+SPARSE = "sparse"
+"""The same of `library`."""
 
 
 class ModelSection(Section):
@@ -164,8 +71,8 @@ class ModelSection(Section):
         "which parameters or columns of data.experiments had other values then, e.g. {ligand: 0}; a column "
         "`steady_state` (yes or no) chooses experiments",
     )
-    events: list[Annotated[EventSection, Rare()]] = Field(
-        default_factory=list, max_length=10_000, description="sudden changes of states"
+    events: list[EventSection] = Field(
+        default_factory=no_items, max_length=10_000, description="sudden changes of states"
     )
     units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(
         default_factory=dict,
@@ -176,7 +83,7 @@ class ModelSection(Section):
         default_factory=dict,
         description="for reports: what the problem that this was imported from calls states, parameters, observables",
     )
-    networks: dict[Name, Annotated[NetworkSection, Rare()]] = Field(
+    networks: dict[Name, NetworkSection] = Field(
         default_factory=dict, max_length=100, description="neural networks that formulas call by name"
     )
     normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
@@ -191,12 +98,8 @@ class ModelSection(Section):
     measured: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="`latent_ode`: what was measured, as the columns are called"
     )
-    latent: Annotated[LatentSection, Rare()] | None = Field(
-        None, description="`latent_ode`: sizes of the model, and its training"
-    )
-    library: Annotated[LibrarySection, Rare()] | None = Field(
-        None, description="`sparse`: what the equations may be made of"
-    )
+    latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
+    library: LibrarySection | None = Field(None, description="`sparse`: what the equations may be made of")
 
     @field_validator("initial", "events", "units", "original_names", "networks", "expressions", mode="before")
     @classmethod

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from odefit.config.data_section import ExperimentsFile
 from odefit.config.schema import Config
 
 ENVIRONMENT = "ODEFIT_ONLY_BESIDE"
@@ -26,7 +25,7 @@ def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("data", "csv"), name
     if isinstance(data.experiments, str):
         yield ("data", "experiments"), data.experiments
-    elif isinstance(data.experiments, ExperimentsFile):
+    elif data.experiments is not None and not isinstance(data.experiments, dict):
         yield ("data", "experiments", "csv"), data.experiments.csv
     if data.doses is not None and data.doses.csv is not None:
         yield ("data", "doses", "csv"), data.doses.csv

@@ -1,11 +1,15 @@
 """The section `model.networks.NAME`: a network that formulas call, and its weights."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from odefit.config.fields import Count, Finite, Name, NotNegative, Section, or_text
-from odefit.config.prior_section import PriorSection
+from odefit.config.fields import Count, Finite, Name, NotNegative, Section, or_text, rare
+
+if TYPE_CHECKING:
+    from odefit.config.prior_section import PriorSection
+else:
+    PriorSection = rare("prior_section", "PriorSection")
 
 _SHAPE = ("hidden", "activation", "output")
 LayerName = Annotated[str, Field(min_length=1, max_length=200)]

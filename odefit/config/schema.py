@@ -4,19 +4,30 @@ Pure declarations. The descriptions travel into the JSON Schema (`odefit schema`
 complete and explain the keys. Nothing here reads a file or knows a formula.
 """
 
-import itertools
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from odefit.config.cluster_section import ClusterSection
 from odefit.config.data_section import DataSection
-from odefit.config.fields import Count, Formula, Name, NotNegative, OneOf, Positive, Rare, Section, Seed
+from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Section, Seed, rare
 from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
-from odefit.config.plots_section import PlotSection
-from odefit.config.track_section import TrackSection
+
+if TYPE_CHECKING:
+    from odefit.config.cluster_section import ClusterSection
+    from odefit.config.derived_section import DerivedSection
+    from odefit.config.plots_section import PlotSection
+    from odefit.config.track_section import TrackSection
+    from odefit.config.training_section import HorizonSection, ScheduleSection, WindowsSection
+else:
+    ClusterSection = rare("cluster_section", "ClusterSection")
+    DerivedSection = rare("derived_section", "DerivedSection")
+    PlotSection = rare("plots_section", "PlotSection")
+    TrackSection = rare("track_section", "TrackSection")
+    HorizonSection = rare("training_section", "HorizonSection")
+    ScheduleSection = rare("training_section", "ScheduleSection")
+    WindowsSection = rare("training_section", "WindowsSection")
 
 
 class SolverSection(Section):
@@ -39,59 +50,6 @@ class SolverSection(Section):
     device: str = Field("cpu", description="where the torch methods compute: cpu, cuda, cuda:0, …")
 
 
-class ScheduleSection(Section):
-    """How Adam's learning rate changes over the epochs."""
-
-    SHORT: ClassVar = ((str, "kind"),)
-
-    kind: Literal["constant", "cosine", "exponential", "plateau"] = Field(
-        "constant", description="how the rate falls; plateau: whenever the loss has stopped falling"
-    )
-    final: Positive | None = Field(
-        None, description="learning rate at the last epoch (cosine, exponential) or the lowest (plateau)"
-    )
-    factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="plateau: the rate is multiplied by it")
-    patience: Count = Field(20, description="plateau: epochs without progress before it is")
-
-
-class WindowsSection(Section):
-    """Training on short pieces of the series, solved as one batch. `[10, 34]` is short for `{points: [10, 34]}`."""
-
-    SHORT: ClassVar = ((list, "points"),)
-
-    points: Annotated[list[Annotated[int, Field(ge=2, le=1_000_000)]], Field(min_length=1, max_length=20)] = Field(
-        default_factory=lambda: [10, 34], description="times per window: a stage for each number"
-    )
-    epochs: Annotated[list[Count], Field(min_length=1, max_length=20)] | None = Field(
-        None, description="of each stage; the last number for all that follow"
-    )
-    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="share of a window that the next one covers")
-    states: Literal["free", "data"] = Field("free", description="windows start free, or from the smoothed data")
-    continuity: NotNegative = Field(0.0, description="weight of the gaps between windows; grows to this in each stage")
-    random: bool = Field(False, description="adam: in each epoch another random choice of windows")
-    steps: Count | None = Field(None, description="Runge-Kutta steps from one time to the next; default: as needed")
-    finish: bool = Field(True, description="train on the whole series at the end")
-
-
-class HorizonSection(Section):
-    """Training on the beginnings of the series first. `[0.1, 0.4]` is short for `{shares: [0.1, 0.4]}`."""
-
-    SHORT: ClassVar = ((list, "shares"),)
-
-    shares: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=20)] = Field(
-        description="of each series' time span: a stage for each number, rising; the whole comes last by itself"
-    )
-    epochs: Annotated[list[Count], Field(min_length=1, max_length=20)] | None = Field(
-        None, description="of each stage; the last number for all that follow"
-    )
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if any(b <= a for a, b in itertools.pairwise(self.shares)):
-            raise ValueError("shares: must rise from one stage to the next")
-        return self
-
-
 class FitSection(Section):
     """How the parameters are found."""
 
@@ -112,7 +70,7 @@ class FitSection(Section):
         description="seconds of CPU time for all searches: as many starts as it takes, and only those that are ahead "
         "to their ends; `starts` are drawn at a time, 20 at least",
     )
-    cluster: Annotated[ClusterSection, Rare()] | None = Field(
+    cluster: ClusterSection | None = Field(
         None, description="compute starts, and what the run is asked, on a cluster of Dask; `pip install odefit[dask]`"
     )
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
@@ -126,9 +84,7 @@ class FitSection(Section):
     evaluations: Count | None = Field(
         None, description="global: evaluations of the objective by the population; default: 1000 for each parameter"
     )
-    track: Annotated[TrackSection, Rare()] | None = Field(
-        None, description="keep track of the fit in TensorBoard, MLflow or W&B"
-    )
+    track: TrackSection | None = Field(None, description="keep track of the fit in TensorBoard, MLflow or W&B")
     # Training: of networks, and of equations with adam
     match: bool | Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
         None,
@@ -146,18 +102,14 @@ class FitSection(Section):
         description="move starts by multiple shooting: `true` for all, `false` for none; default: all but the first, "
         "where data oscillate whose slopes cannot be matched, and `match` is not `false`",
     )
-    windows: Annotated[WindowsSection, Rare()] | None = Field(
-        None, description="networks: train on short pieces of the series first"
-    )
-    horizon: Annotated[HorizonSection, Rare()] | None = Field(
+    windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
+    horizon: HorizonSection | None = Field(
         None, description="networks and adam: train on a growing beginning of the series first"
     )
     epochs: Count | None = Field(None, description="passes over the data, the whole series")
     batch_size: Count | None = Field(None, description="adam: experiments per step; default: all")
     learning_rate: Positive | None = Field(None, description="adam: the size of a step")
-    schedule: Annotated[ScheduleSection, Rare()] | None = Field(
-        None, description="adam: how the learning rate changes over the epochs"
-    )
+    schedule: ScheduleSection | None = Field(None, description="adam: how the learning rate changes over the epochs")
     loss: Literal["mse", "nll"] | None = Field(
         None, description="mean squared error, or the negative log-likelihood with sigma estimated"
     )
@@ -191,21 +143,6 @@ class FitSection(Section):
         return self
 
 
-class DerivedSection(Section):
-    """A quantity of a whole curve. `Cmax: max(conc)` is short for `{formula: max(conc)}`.
-
-    See [Quantities of curves](predict.md#quantities-of-curves).
-    """
-
-    SHORT: ClassVar = ((str, "formula"),)
-
-    formula: Formula = Field(
-        description="of parameters and of max, min, time_of_max, time_of_min, integral, mean, value, half_time, "
-        "doubling_time and time_to of an observable, state or expression"
-    )
-    unit: Annotated[str, Field(max_length=40)] | None = Field(None, description="for tables")
-
-
 class Config(Section):
     """One fit: what the model is, where the data are, how to fit."""
 
@@ -222,16 +159,18 @@ class Config(Section):
         Annotated[dict[Name, NoiseSection], Tag("each")] | Annotated[NoiseSection, Tag("all")],
         Discriminator(noise_shape),
     ] = Field(default_factory=dict, description="one noise model for all observables, or one for each")
-    plots: dict[Name, Annotated[PlotSection, Rare()]] = Field(
+    plots: dict[Name, PlotSection] = Field(
         default_factory=dict, max_length=1000, description="pictures of chosen observables and experiments, by name"
     )
-    derived: dict[Name, Annotated[DerivedSection, Rare()]] = Field(
+    derived: dict[Name, DerivedSection] = Field(
         default_factory=dict,
         max_length=1000,
         description="quantities of whole curves, for each experiment: {Cmax: max(conc), AUC: integral(conc, 0, 24)}",
     )
-    solver: SolverSection = Field(default_factory=SolverSection, description="how the equations are integrated")
-    fit: FitSection = Field(default_factory=FitSection, description="how the parameters are found")
+    solver: SolverSection = Field(
+        default_factory=dict, validate_default=True, description="how the equations are integrated"
+    )
+    fit: FitSection = Field(default_factory=dict, validate_default=True, description="how the parameters are found")
 
     @field_validator("parameters", "solver", "fit", "noise", "plots", "derived", mode="before")
     @classmethod

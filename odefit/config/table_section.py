@@ -1,11 +1,16 @@
 """What a config says of the file of measurements itself: what its columns are called, and which cells count."""
 
-import itertools
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from odefit.config.fields import Finite, Label, Name, Section, Unit, When, by_shape, is_number
+from odefit.config.fields import Label, Name, Section, Unit, Word, by_shape, no_items, rare
+
+if TYPE_CHECKING:
+    from odefit.config.counted_section import ExcludeSection, LimitSection
+else:
+    ExcludeSection = rare("counted_section", "ExcludeSection")
+    LimitSection = rare("counted_section", "LimitSection")
 
 Columns = Annotated[
     Annotated[dict[Name, str], Tag("mapping")] | Annotated[str, Tag("other")],
@@ -14,60 +19,10 @@ Columns = Annotated[
 """A column for each observable, or one for all."""
 WELLS = "{wells}"
 """The pattern of the columns that are wells of a plate."""
-Word = Annotated[
-    str,
-    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
-]
-"""The text of a cell, which may be a number."""
 
 
 def _is_list(value: object) -> str:
     return "list" if isinstance(value, list) else "other"
-
-
-class LimitSection(Section):
-    """Limits of detection."""
-
-    SHORT: ClassVar = ((int, "below"), (float, "below"))
-
-    below: Finite | None = Field(None, description="a smaller value, or a word such as BLQ, means: less than this")
-    above: Finite | None = Field(None, description="a larger value means: more than this")
-    least: Finite | None = Field(
-        None, description="what is below a limit is this or more, often 0: it lies between the two"
-    )
-    most: Finite | None = Field(None, description="what is above a limit is this or less")
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        in_order = [("least", self.least), ("below", self.below), ("above", self.above), ("most", self.most)]
-        known = [(key, value) for key, value in in_order if value is not None]
-        if not known:
-            raise ValueError("give `below`, `above`, `least` or `most`")
-        for (key, value), (other, larger) in itertools.pairwise(known):
-            if not value < larger:
-                raise ValueError(f"{key}: must be less than {other}")
-        return self
-
-
-class ExcludeSection(Section):
-    """Measurements that are left out, and why: those that all of its keys speak of."""
-
-    rows: list[Word] | None = Field(
-        None, min_length=1, description="lines of the file, as messages call them: 17, or '20-25'"
-    )
-    times: list[When] | None = Field(None, min_length=1, description="these times, numbers or dates")
-    after: When | None = Field(None, description="all later times")
-    before: When | None = Field(None, description="all earlier times")
-    experiments: list[Label] | None = Field(None, min_length=1, description="these experiments")
-    observables: list[Name] | None = Field(None, min_length=1, description="these observables; default: all")
-    reason: str = Field("", max_length=500, description="why; the report repeats it")
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        keys = [key for key in type(self).model_fields if key != "reason" and getattr(self, key) is not None]
-        if not keys:
-            raise ValueError("name what is left out: rows, times, after, before, experiments or observables")
-        return self
 
 
 class TableSection(Section):
@@ -177,18 +132,18 @@ class TableSection(Section):
         "`{x: {below: 2, least: 0}}`: as between 0 and 2",
     )
     missing: list[Word] = Field(
-        default_factory=list,
+        default_factory=no_items,
         description="cells that mean: not measured, besides empty ones, NA and NaN; words or numbers (-999)",
     )
     exclude: list[ExcludeSection] = Field(
-        default_factory=list, description="measurements to leave out, with the reason why"
+        default_factory=no_items, description="measurements to leave out, with the reason why"
     )
     unused: list[str] = Field(
-        default_factory=list, description="columns that are left alone on purpose: nothing is said of them"
+        default_factory=no_items, description="columns that are left alone on purpose: nothing is said of them"
     )
     only: list[Label] | None = Field(None, min_length=1, description="read these experiments and leave the others")
     ignore: list[str] = Field(
-        default_factory=list, description="labels of the observable column to leave out (long layout)"
+        default_factory=no_items, description="labels of the observable column to leave out (long layout)"
     )
 
     @model_validator(mode="before")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from odefit.config.fields import Section
-from odefit.config.latent_section import LATENT_ODE
+from odefit.config.model_section import LATENT_ODE
 from odefit.config.schema import Config
 from odefit.records import dataclass
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.config.load import LoadedConfig
-from odefit.config.model_section import EventSection
 from odefit.diagnostics.formula_lines import formula_text
 from odefit.diagnostics.unit_consistency import unit_warnings
 from odefit.engines.methods import METHODS
@@ -23,6 +22,7 @@ from odefit.problem.preparation import prepare
 from odefit.text import abridged, counted
 
 if TYPE_CHECKING:
+    from odefit.config.event_section import EventSection
     from odefit.objective.priors import Prior
 
 MAX_LINES = 40

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.config.library_section import SPARSE, LibrarySection
+from odefit.config.library_section import LibrarySection
 from odefit.config.load import LoadedConfig
-from odefit.config.model_section import ModelSection
+from odefit.config.model_section import SPARSE, ModelSection
 from odefit.data.experiments import Experiment
 from odefit.discovery.asked_library import asked_library
 from odefit.discovery.field import Known

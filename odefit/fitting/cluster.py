@@ -11,12 +11,12 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from odefit.config.cluster_section import ClusterSection, JobqueueSection
 from odefit.config.load import LoadedConfig, validate
 from odefit.config.source import apply_overrides
 from odefit.errors import ConfigError, Fault
 
 if TYPE_CHECKING:
+    from odefit.config.cluster_section import ClusterSection, JobqueueSection
     from odefit.optimizers.cluster_pool import Cluster
 
 WAIT_SECONDS = 60.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from odefit.config.fit_methods import AUTO, LBFGS, LEAST_SQUARES, METHODS, FitMethod, Need
-from odefit.config.schema import FitSection, WindowsSection
+from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
 from odefit.fitting.stages import HorizonOptions, WindowOptions
 from odefit.model.graphs.network import DescribedNetwork
@@ -16,6 +16,9 @@ from odefit.records import dataclass
 from odefit.training.adam import AdamOptions
 from odefit.training.learning_rate import Schedule
 from odefit.training.windows import obstacle as windows_obstacle
+
+if TYPE_CHECKING:
+    from odefit.config.training_section import WindowsSection
 
 LEARNING_RATE = 1e-2
 MATCHING_ITERATIONS = 200

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from odefit.arrays import FloatArray, Mask
-from odefit.config.latent_section import LATENT_ODE, LatentSection
+from odefit.config.latent_section import LatentSection
 from odefit.config.load import LoadedConfig
+from odefit.config.model_section import LATENT_ODE
 from odefit.config.schema import FitSection
 from odefit.data.experiments import Experiment
 from odefit.data.table_beside import Beside

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping, Sequence
 
-from odefit.config.data_section import ExperimentsFile
 from odefit.config.load import LoadedConfig
 from odefit.data.clock import Clock
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list
@@ -42,7 +41,9 @@ def _conditions_named(loaded: LoadedConfig) -> Conditions | None:
     section = loaded.config.data.experiments
     if section is None:
         return None
-    if isinstance(section, str | ExperimentsFile):
+    if not isinstance(section, dict):
+        from odefit.config.conditions_section import ExperimentsFile
+
         file = ExperimentsFile(csv=section) if isinstance(section, str) else section
         return read_conditions(
             loaded.folder / file.csv,

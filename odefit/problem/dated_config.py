@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from odefit.config.data_section import WORDS_OF_START, HoldOutSection
+from odefit.config.data_section import WORDS_OF_START
 from odefit.config.load import LoadedConfig
-from odefit.config.model_section import EventSection
-from odefit.config.table_section import ExcludeSection
 from odefit.data.clock import Clock, on_clock
 from odefit.data.clock_cells import NotClear
 from odefit.data.columns import Positions
@@ -29,6 +27,10 @@ from odefit.problem.event_table import with_events
 from odefit.problem.spread_columns import spread_data
 from odefit.problem.table_form import table_form
 from odefit.runs.dated import is_date
+
+if TYPE_CHECKING:
+    from odefit.config.counted_section import ExcludeSection, HoldOutSection
+    from odefit.config.event_section import EventSection
 
 Change = Callable[[Any, Sequence[str | int]], Any]
 """A time as the config has it, and its keys, become what counts instead."""

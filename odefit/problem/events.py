@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from odefit import algebra as sp
 from odefit.config.load import LoadedConfig
-from odefit.config.model_section import EventSection
 from odefit.errors import ModelError
 from odefit.model.conditions import condition_of
 from odefit.model.system import Dosing, Event, Spread, Trigger
 from odefit.problem.formula_reader import FormulaReader
 from odefit.text import clip
+
+if TYPE_CHECKING:
+    from odefit.config.event_section import EventSection
 
 MAX_EVENTS = 10_000
 """The most events at all their times: an integration starts again at each, and this many take seconds per solve."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from odefit.config.data_section import InputSection
+from typing import TYPE_CHECKING
+
 from odefit.config.load import LoadedConfig
 from odefit.config.named_files import is_pattern, matching
 from odefit.data.clock import Clock
@@ -11,6 +12,9 @@ from odefit.data.inputs import read_input
 from odefit.errors import ConfigError, Faults
 from odefit.problem.units import unit_form
 from odefit.text import clip, plain_label
+
+if TYPE_CHECKING:
+    from odefit.config.conditions_section import InputSection
 
 
 def inputs_of(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.config.load import LoadedConfig
-from odefit.config.network_section import NetworkSection, WeightsSection
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from odefit.arrays import FloatArray
+    from odefit.config.network_section import NetworkSection, WeightsSection
     from odefit.model.graphs.description import Graph
     from odefit.objective.weight_priors import WeightPrior
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig
+from odefit.config.model_section import LATENT_ODE
 from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import Repeats

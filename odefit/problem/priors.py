@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from odefit.config.prior_section import PriorSection
-
 if TYPE_CHECKING:
+    from odefit.config.prior_section import PriorSection
     from odefit.objective.priors import Prior
 
 ANYWHERE = (-math.inf, math.inf)

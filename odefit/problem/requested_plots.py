@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from odefit.config.load import LoadedConfig
-from odefit.config.plots_section import TIME_AXIS
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
@@ -28,6 +27,10 @@ def check_plots(
     faults
         Is told of names that do not exist.
     """
+    if not loaded.config.plots:
+        return
+    from odefit.config.plots_section import TIME_AXIS  # which few configs have
+
     labels = dict.fromkeys(name for e in measured for name in (replicate_of(e.name), e.name))
     for name, plot in loaded.config.plots.items():
         shown: dict[str, Experiment] = {}

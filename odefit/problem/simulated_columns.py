@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
-from odefit.config.data_section import SimulateSection
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import Faults
@@ -16,6 +16,9 @@ from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME
 from odefit.problem.described import Described
+
+if TYPE_CHECKING:
+    from odefit.config.simulate_section import SimulateSection
 
 Values = Mapping[str, FloatArray | float]
 """What names stand for at the times of one experiment, [T] each."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
-from odefit.config.data_section import SimulateSection
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.errors import Faults
@@ -20,6 +20,9 @@ from odefit.objective.observation import Noise
 from odefit.problem.described import ESTIMATE, FORMULA, Described, initial_name
 from odefit.problem.noise_models import noise_of
 from odefit.problem.simulated_columns import Values
+
+if TYPE_CHECKING:
+    from odefit.config.simulate_section import SimulateSection
 
 Scatter = Callable[[np.random.Generator, FloatArray, Values], FloatArray]
 """Generator, observables [T, O], values of all names at the same times -> measurements [T, O]."""

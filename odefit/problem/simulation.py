@@ -12,7 +12,6 @@ import numpy as np
 import yaml
 
 from odefit.arrays import FloatArray
-from odefit.config.data_section import SimulateSection, TimesSection
 from odefit.config.load import LoadedConfig
 from odefit.data.atomic_files import atomic_write
 from odefit.data.covariates import covariate_table
@@ -42,6 +41,8 @@ from odefit.records import dataclass
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from odefit.config.simulate_section import SimulateSection
 
 MAX_ROWS = 10_000_000
 """The most rows of simulated data."""
@@ -241,7 +242,7 @@ def _named(
 def times_of(section: SimulateSection) -> FloatArray:
     """The measurement times, [T]."""
     times = section.times
-    if isinstance(times, TimesSection):
+    if not isinstance(times, list):
         if times.count is not None:
             return np.linspace(times.start, times.stop, times.count)
         assert times.step is not None  # the schema sees to it

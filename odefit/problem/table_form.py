@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
-from odefit.config.table_section import ExcludeSection
 from odefit.data.clock import ClockForm
 from odefit.data.clock_cells import UNITS
 from odefit.data.columns import Positions
@@ -21,6 +21,9 @@ from odefit.problem.file_form import file_form
 from odefit.problem.noise_columns import COLUMN
 from odefit.problem.units import unit_form
 from odefit.text import clip
+
+if TYPE_CHECKING:
+    from odefit.config.counted_section import ExcludeSection
 
 _ROWS = re.compile(r"\s*(\d{1,18})\s*(?:(?:-|–|to)\s*(\d{1,18})\s*)?")
 

@@ -14,6 +14,8 @@ RARE = (
     *("rich", "asyncio", "xml", "email", "socket", "numpy.ma", "numpy.polynomial"),
     *("odefit.model.built_in", "odefit.html", "odefit.engines.kernel.rosenbrock", "odefit.objective.priors"),
     *("odefit.linalg.arrow_matrix", "odefit.problem.trajectories", "odefit.data.joining"),
+    *("odefit.config.messages", "odefit.config.latent_section", "odefit.config.network_section"),
+    *("odefit.config.plots_section", "odefit.config.prior_section", "odefit.config.event_section"),
 )
 RARE_IN_FITS = ("odefit.engines.segments.segmented_engine", "odefit.fitting.budget", "odefit.fitting.cross_validation")
 PROGRAM = """

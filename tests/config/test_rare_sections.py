@@ -25,6 +25,10 @@ PLACES: list[tuple[str | int, ...]] = [
     ("data", "doses"),
     ("data", "inputs", "u"),
     ("data", "hold_out"),
+    ("data", "limit", "x"),
+    ("data", "exclude", 0),
+    ("parameters", "k", "prior"),
+    ("model", "observables", "o"),
     ("model", "latent"),
     ("model", "library"),
     ("model", "networks", "n"),
@@ -65,16 +69,20 @@ def test_the_short_form_of_a_rare_section_is_read() -> None:
     assert config.data.doses.csv == "doses.csv"
 
 
-def test_a_plain_config_makes_nothing_for_rare_sections() -> None:
+def test_a_plain_config_imports_and_makes_nothing_for_rare_sections() -> None:
     code = f"""
-from odefit.config.cluster_section import ClusterSection
-from odefit.config.data_section import DosesSection, SimulateSection
+import sys
 from odefit.config.load import load_config
-sections = (ClusterSection, DosesSection, SimulateSection)
+files = ("cluster_section", "doses_section", "prior_section", "simulate_section")
 load_config({PLAIN!r})
-print([section.__pydantic_complete__ for section in sections])
+print([f"odefit.config.{{file}}" in sys.modules for file in files])
 load_config({_with(("data", "doses"), "doses.csv")!r})
-print([section.__pydantic_complete__ for section in sections])
+print([f"odefit.config.{{file}}" in sys.modules for file in files])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
-    assert done.stdout == "[False, False, False]\n[False, True, False]\n"
+    assert done.stdout == "[False, False, False, False]\n[False, True, False, False]\n"
+
+
+def test_an_unknown_key_of_a_rare_section_is_compared_with_those_that_it_has() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'fraction'"):
+        load_config(_with(("data", "doses"), {"csv": "doses.csv", "fracton": 1}))

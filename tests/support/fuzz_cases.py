@@ -18,8 +18,8 @@ import numpy as np
 import yaml
 from hypothesis import strategies as st
 
-from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import load_config
+from odefit.config.model_section import LATENT_ODE
 from odefit.data.dose_table import read_doses
 from odefit.data.experiment_table import read_conditions
 from odefit.data.inputs import read_input

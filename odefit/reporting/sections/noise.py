@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from odefit.config.model_section import ObservableSection
+from odefit.config.observable_section import ObservableSection
 from odefit.fitting.run import Run
 from odefit.model.sharing import written_size
 from odefit.model.system import System, written
