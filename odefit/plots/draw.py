@@ -189,7 +189,7 @@ def _made(pictures: Pictures, kind: str) -> Figure:
 def _write(pictures: Pictures, targets: Mapping[str, Path], format: style.Format) -> dict[str, OdefitError]:
     """Draw and write each picture that can be drawn; what was wrong with the others."""
     failures: dict[str, OdefitError] = {}
-    with style.styled():
+    with style.styled(style.DOTS):
         for kind, target in targets.items():
             try:
                 write_picture(target, style.render(_made(pictures, kind), format))

@@ -32,17 +32,18 @@ def png(pixels: NDArray[np.uint8], dots: float) -> bytes:
         Per inch.
     """
     height, width = pixels.shape[:2]
-    colours = np.ascontiguousarray(pixels[:, :, :3]).reshape(height, 3 * width)
+    differences = pixels.copy()
+    np.subtract(pixels[1:], pixels[:-1], out=differences[1:])
     rows = np.empty((height, 1 + 3 * width), dtype=np.uint8)
     rows[:, 0] = UP
-    rows[0, 1:] = colours[0]
-    np.subtract(colours[1:], colours[:-1], out=rows[1:, 1:])
+    for colour in range(3):  # one at a time: three bytes out of four, over and over, take four times as long
+        rows[:, 1 + colour :: 3] = differences[:, :, colour]
     per_metre = round(dots / INCH)
     header = struct.pack(">IIBBBBB", width, height, EIGHT_BITS, TRUE_COLOUR, 0, 0, 0)
     parts = [
         _chunk(b"IHDR", header),
         _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
-        _chunk(b"IDAT", zlib.compress(rows.tobytes(), 3)),
+        _chunk(b"IDAT", zlib.compress(rows.data, 3)),
         _chunk(b"IEND", b""),
     ]
     return SIGNATURE + b"".join(parts)

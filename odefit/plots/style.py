@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from odefit.plots.layout import MeasuredOnce
 from odefit.plots.png import png
+from odefit.plots.ticks import found_once, seen_only
 from odefit.text import cut, experiment_called
 
 Format = Literal["png", "svg", "pdf"]
@@ -84,14 +85,18 @@ METADATA: dict[str, dict[str, None]] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled(dots: float | None = None) -> Iterator[None]:
     """Use our settings, whatever the user's matplotlibrc says; the old ones are back at the end.
 
     A character that the font lacks is drawn as a box, which says enough: no warning about it.
+
+    dots: per inch of figures, where it is known how many their files have: then texts are measured once.
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         _set_style()
+        if dots is not None:
+            matplotlib.rcParams["figure.dpi"] = dots
         yield
 
 
@@ -135,14 +140,17 @@ def render(fig: Figure, format: Format) -> bytes:
 def _drawn(fig: Figure) -> NDArray[np.uint8]:
     """[height, width, 4] of the picture. `savefig` draws twice, the first time for the sake of the layout alone."""
     layout, dots = fig.get_layout_engine(), fig.dpi
-    canvas: Any = FigureCanvasAgg(fig)
+    canvas: Any = fig.canvas if isinstance(fig.canvas, FigureCanvasAgg) else FigureCanvasAgg(fig)
     try:
         fig.dpi = DOTS
-        if layout is not None and fig.axes:
-            layout.execute(fig)
-            fig.set_layout_engine("none")
-        canvas.draw()
-        return np.array(canvas.buffer_rgba(), dtype=np.uint8)
+        with seen_only(fig):
+            if layout is not None and fig.axes:
+                with found_once(fig):
+                    layout.execute(fig)
+                fig.set_layout_engine("none")
+            with found_once(fig):
+                canvas.draw()
+        return np.asarray(canvas.buffer_rgba())
     finally:
         fig.dpi = dots
         if layout is not None:
