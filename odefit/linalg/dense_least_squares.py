@@ -1,4 +1,5 @@
-"""Least squares of matrices with all their entries, at many points at once, by singular values: for any damping.
+"""Least squares of matrices with all their entries, at many points at once, by QR, and by singular values where that
+tells too little: for any damping.
 
 LAPACK takes the matrices of a stack one by one, and so does BLAS in a product of stacks: neither knows how many there
 are.
@@ -6,17 +7,17 @@ are.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.linalg.boxed_quadratic import minima_in_boxes
 from odefit.linalg.matrix import EPS
+from odefit.linalg.quick_minima import quick_minima
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
+from odefit.linalg.strict_minima import STRICT
 from odefit.records import dataclass
-
-STRICT = 1e-8
-"""The least over the largest curvature, damping included, above which the normal equations lose nothing, and are solved
-several times faster."""
 
 RIDGE = 1e-9
 """Damping in the units of the columns with which the normal equations can be solved, whatever their rank."""
@@ -35,27 +36,35 @@ def adjoint(a: FloatArray, z: FloatArray) -> FloatArray:
 
 @dataclass
 class DenseLeastSquares(LeastSquaresStack):
-    """m(p) = |s * (V p) + c|²/2 - |c|²/2; singular values that are rounding, and all of theirs, are zero.
+    """m(p) = |F p + c|²/2 - |c|²/2.
 
-    s: [B, k]. V: [B, k, P], its rows are orthonormal. U: [B, M, k]. c: [B, k], U'z. The methods are those of
-    `LeastSquaresStack`.
+    F: [B, k, P], upper triangles where the problem is strict (`is_strict` without damping), and else s V, singular
+    values times singular vectors, of which those that are rounding are zero. Q: [B, M, k] with A = Q F. c: [B, k], Q'z.
+    least, most: [B], what the curvatures of m are at least, and at most. The methods are those of `LeastSquaresStack`.
     """
 
-    s: FloatArray
-    V: FloatArray
-    U: FloatArray
+    F: FloatArray
+    Q: FloatArray
     c: FloatArray
+    least: FloatArray
+    most: FloatArray
 
     @classmethod
     def of(cls, a: FloatArray, z: FloatArray) -> DenseLeastSquares:
         """The problems of matrices a [B, M, P], in the units of their columns, and z [B, M]."""
-        u, s, v = np.linalg.svd(a, full_matrices=False)
-        seen = s > max(a.shape[1:]) * EPS * s[:, :1]
-        u *= seen[:, None, :]
-        return cls(np.where(seen, s, 0.0), v * seen[:, :, None], u, adjoint(u, z))
+        q, r = np.linalg.qr(a)
+        whole = cls(r, q, adjoint(q, z), *_curvatures(r))
+        others = true_at(~whole.is_strict(np.zeros(len(a))))
+        if len(others):
+            u, s, v = np.linalg.svd(r[others], full_matrices=False)
+            seen = s > max(a.shape[1:]) * EPS * s[:, :1]
+            r[others] = np.where(seen, s, 0.0)[:, :, None] * v
+            q[others] = q[others] @ (u * seen[:, None, :])
+            whole.c[others] = adjoint(q[others], z[others])
+        return whole
 
     def decrease(self, p: FloatArray) -> FloatArray:
-        change = self.s * times(self.V, p)
+        change = times(self.F, p)
         fall: FloatArray = -(change * self.c).sum(axis=1) - (change * change).sum(axis=1) / 2
         return fall
 
@@ -63,16 +72,26 @@ class DenseLeastSquares(LeastSquaresStack):
         return np.asarray(np.sqrt(np.square(self.slope_at_zero()).sum(axis=1)))
 
     def largest_curvature(self) -> FloatArray:
-        return np.asarray(np.square(self.s).max(axis=1, initial=0.0))
+        if not self.F.shape[2]:
+            return np.zeros(len(self.F))
+        return np.square(np.linalg.svd(self.F, compute_uv=False)).max(axis=1, initial=0.0)
 
     def minimiser(self, damping: FloatArray) -> FloatArray:
-        curvature = self.s * self.s + damping[:, None]
-        return -adjoint(self.V, self.s / np.where(curvature > 0, curvature, 1.0) * self.c)
+        curvature = np.square(self.F).sum(axis=2) + damping[:, None]
+        p = -adjoint(self.F, self.c / np.where(curvature > 0, curvature, 1.0))
+        strict = true_at(self.is_strict(np.zeros(len(p))))
+        if len(strict):
+            held = _StrictlyHeld.of(self.take(strict), damping[strict])
+            p[strict] = held.solve(np.ones(held.g.shape, dtype=bool), held.g)
+        return p
 
     def is_strict(self, damping: FloatArray) -> Mask:
-        square, (rank, n) = np.square(self.s), self.V.shape[1:]
-        least = square.min(axis=1, initial=np.inf) if rank == n else 0.0
-        return np.asarray(least + damping > STRICT * (self.largest_curvature() + damping))
+        return np.asarray(self.least + damping > STRICT * (self.most + damping))
+
+    def quick_minima(
+        self, damping: FloatArray, radius: FloatArray, low: FloatArray, high: FloatArray
+    ) -> tuple[FloatArray, FloatArray, Mask] | None:
+        return quick_minima(self.F, self.c, self.least, self.most, low, high, radius, damping)
 
     def held(self, damping: FloatArray) -> HeldStack:
         return _Held.of(self, damping)
@@ -81,18 +100,18 @@ class DenseLeastSquares(LeastSquaresStack):
         return _StrictlyHeld.of(self, damping)
 
     def curvature(self, damping: FloatArray) -> FloatArray:
-        """V's²V and the damping, [B, P, P]."""
-        rows, diagonal = self.s[:, :, None] * self.V, np.arange(self.V.shape[2])
-        h: FloatArray = np.swapaxes(rows, 1, 2) @ rows
+        """F'F and the damping, [B, P, P]."""
+        diagonal = np.arange(self.F.shape[2])
+        h: FloatArray = np.swapaxes(self.F, 1, 2) @ self.F
         h[:, diagonal, diagonal] += damping[:, None]
         return h
 
     def slope_at_zero(self) -> FloatArray:
         """D A'z, [B, P]."""
-        return adjoint(self.V, self.s * self.c)
+        return adjoint(self.F, self.c)
 
     def near_minimisers(self, damping: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-        h, diagonal = self.curvature(damping), np.arange(self.V.shape[2])
+        h, diagonal = self.curvature(damping), np.arange(self.F.shape[2])
         lengths = np.sqrt(h[:, diagonal, diagonal])
         # In the units of its columns, some of which may be shorter than others by many orders.
         lengths = np.where(lengths > EPS * lengths.max(axis=1, keepdims=True), lengths, 1.0)
@@ -103,29 +122,46 @@ class DenseLeastSquares(LeastSquaresStack):
         return np.where(found <= lengths * low, low, np.where(found >= lengths * high, high, found / lengths))
 
     def shifted(self, change: FloatArray) -> DenseLeastSquares:
-        return DenseLeastSquares(self.s, self.V, self.U, self.c + adjoint(self.U, change))
+        return replace(self, c=self.c + adjoint(self.Q, change))
 
     def take(self, points: IntArray) -> DenseLeastSquares:
-        if len(points) == len(self.s):
+        if len(points) == len(self.F):
             return self
-        return DenseLeastSquares(*(array.take(points, axis=0) for array in (self.s, self.V, self.U, self.c)))
+        arrays = self.F, self.Q, self.c, self.least, self.most
+        return DenseLeastSquares(*(array.take(points, axis=0) for array in arrays))
 
     def put(self, points: IntArray, other: DenseLeastSquares) -> None:
-        self.s[points], self.V[points], self.U[points], self.c[points] = other.s, other.V, other.U, other.c
+        self.F[points], self.Q[points], self.c[points] = other.F, other.Q, other.c
+        self.least[points], self.most[points] = other.least, other.most
+
+
+def _curvatures(r: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What the curvatures of |R p|²/2 are at least, and at most, of upper triangles R [B, k, P]; [B] each.
+
+    The squares of the singular values add up to |R|², and those of their inverses to |R^-1|², by Frobenius' norm.
+    """
+    rank, n = r.shape[1:]
+    most = np.square(r).sum(axis=(1, 2))
+    if rank < n:
+        return np.zeros(len(r)), most
+    regular = (r[:, np.arange(n), np.arange(n)] != 0).all(axis=1)
+    with np.errstate(over="ignore"):
+        inverse = np.square(np.linalg.inv(np.where(regular[:, None, None], r, np.eye(n)))).sum(axis=(1, 2))
+    return np.where(regular, 1 / inverse, 0.0), most
 
 
 @dataclass
 class _Held(HeldStack):
-    """B: [B, k + P, P], s V over the root of the damping."""
+    """B: [B, k + P, P], F over the root of the damping."""
 
     B: FloatArray
     target: FloatArray
 
     @classmethod
     def of(cls, problem: DenseLeastSquares, damping: FloatArray) -> _Held:
-        n = problem.V.shape[2]
+        n = problem.F.shape[2]
         eye = np.broadcast_to(np.eye(n), (len(damping), n, n))
-        b = np.concatenate([problem.s[:, :, None] * problem.V, np.sqrt(damping)[:, None, None] * eye], axis=1)
+        b = np.concatenate([problem.F, np.sqrt(damping)[:, None, None] * eye], axis=1)
         return cls(b, np.concatenate([-problem.c, np.zeros((len(damping), n))], axis=1))
 
     def take(self, points: IntArray) -> _Held:

@@ -58,6 +58,14 @@ class LeastSquaresStack(ABC):
         however it is found."""
         return np.zeros(len(damping), dtype=bool)
 
+    def quick_minima(
+        self, damping: FloatArray, radius: FloatArray, low: FloatArray, high: FloatArray
+    ) -> tuple[FloatArray, FloatArray, Mask] | None:
+        """The minimisers [B, P] in boxes [B, P] around 0 and in radii [B], the dampings that they take, and which of
+        them are found; None where there is no quick way to them."""
+        del damping, radius, low, high
+        return None
+
     @abstractmethod
     def held(self, damping: FloatArray) -> HeldStack:
         """The same problems when some components of p are held."""

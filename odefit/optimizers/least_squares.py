@@ -15,8 +15,8 @@ of the angle between z and what A can change.
 Many searches go on in lockstep (trust_region.py): one call of the objective for all values of a round, and one for all
 derivatives. A search from one start is a batch of one.
 
-A.T A is never formed: one decomposition of A serves every radius of an iteration, and tells a rank-deficient problem,
-for which the shortest step is taken (local_model.py).
+One decomposition of A serves every radius of an iteration, and tells a rank-deficient problem, for which the shortest
+step is taken (local_model.py). The normal equations serve only where they lose nothing (linalg/strict_minima.py).
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ In p = d / size [P], for z and A at each point and D = diag(size),
     m(p) - f = |A D p + z|**2 / 2 - |z|**2 / 2      for low <= p <= high    (low <= 0 <= high).
 
 The linear algebra is that of the matrices (linalg/stack.py), in whichever form A is kept. The points go through each
-loop together, and each leaves it when it is done: what is computed for one does not depend on the others.
+loop together, and each leaves it when it is done: what is computed for one does not depend on the others. What is dense
+and strictly convex machine code does (linalg/strict_minima.py), where there is some, by the same steps.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.linalg.score import Evaluations
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
+from odefit.linalg.strict_minima import MAX_SECANTS, PATIENCE
 from odefit.records import dataclass
 
 REGULARISATION = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
@@ -23,12 +25,6 @@ REGULARISATION = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 
 ROUNDING = 1e-9
 """The share of a decrease in which two minima that are the same may differ."""
-
-MAX_SECANTS = 30
-"""The most dampings that are tried to meet a radius."""
-
-PATIENCE = 3
-"""Rounds of pivoting all that is wrong at once, without there being less of it, before it is done one at a time."""
 
 
 @dataclass
@@ -87,7 +83,13 @@ class LocalModels:
             [B, P] and [B].
         """
         p, damping, length = full.copy(), np.zeros(len(full)), norm(full)
-        going = true_at(length > 1.1 * radius)
+        far = length > 1.1 * radius
+        quick = self.problem.quick_minima(damping, radius, self.low, self.high)
+        if quick is not None:
+            found, taken, done = quick
+            p[done], damping[done] = found[done], taken[done]
+            far &= ~done
+        going = true_at(far)
         if not len(going):
             return p, damping
         # |p| falls as the damping rises, and 1/|p| is nearly linear in it: safeguarded secants.
@@ -114,6 +116,17 @@ class LocalModels:
 
     def damped(self, damping: FloatArray) -> FloatArray:
         """The minimisers [B, P] of m(p) + damping |p|**2 / 2 in the box (the shortest ones, for damping 0)."""
+        quick = self.problem.quick_minima(damping, np.full(len(damping), np.inf), self.low, self.high)
+        if quick is None:
+            return self._damped(damping)
+        p, _, done = quick
+        others = true_at(~done)
+        if len(others):
+            p[others] = self.take(others)._damped(damping[others])
+        return p
+
+    def _damped(self, damping: FloatArray) -> FloatArray:
+        """The same by arrays over all points."""
         p = self.problem.minimiser(damping)
         is_out = np.asarray(~((p >= self.low) & (p <= self.high)).all(axis=1))
         strict = true_at(is_out & self.problem.is_strict(damping)) if is_out.any() else np.arange(0)

@@ -1,0 +1,84 @@
+"""The minima of many strictly convex models by one call of machine code (strict_minima.py)."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.arrays import FloatArray, Mask
+from odefit.compilation import machine_code
+from odefit.records import dataclass
+
+MAX_COLUMNS = 100
+"""Of more, LAPACK's Cholesky decompositions take less."""
+
+
+def quick_minima(
+    rows: FloatArray,
+    targets: FloatArray,
+    least: FloatArray,
+    most: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    radius: FloatArray,
+    damping: FloatArray,
+) -> tuple[FloatArray, FloatArray, Mask] | None:
+    """Where |F p + c|²/2 is least in boxes and radii, whatever the other points are.
+
+    Parameters
+    ----------
+    rows, targets
+        [B, k, P] and [B, k], F and c.
+    least, most
+        [B], what the curvatures are at least, and at most.
+    low, high
+        [B, P], the boxes.
+    radius, damping
+        [B], which lengths are allowed, to a tenth, and the least dampings.
+
+    Returns
+    -------
+    p, damping, done
+        [B, P], [B] and [B], the minima, the dampings that they take, and which are found: those of models that are
+        strictly convex. None where there is no machine code, or where it is not the quicker way.
+    """
+    points, k, n = rows.shape
+    code = _code() if 0 < n <= MAX_COLUMNS else None
+    if code is None:
+        return None
+    p, found, done = np.empty((points, n)), np.array(damping), np.empty(points, dtype=np.int64)
+    sizes, places, work = np.array([n, k], dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n * (3 + 2 * n))
+    given = (sizes, rows, targets, least, most, low, high, radius, found, p, done, places, work)
+    arrays = [np.ascontiguousarray(array) for array in given]
+    code.call(points, *map(_address, arrays))
+    return p, found, done != 0
+
+
+@dataclass(frozen=True)
+class _Code:
+    """The function, and what it lives in."""
+
+    call: Any
+    home: machine_code.MachineCode
+
+
+@lru_cache(maxsize=1)
+def _code() -> _Code | None:
+    """The machine code; None where there can be none."""
+    if machine_code.missing() is not None:
+        return None
+    try:
+        home = machine_code.code_of_modules(["odefit.linalg.strict_minima"], ["minima"])
+    except machine_code.FAULTS:
+        return None
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 13)
+    return _Code(kind(home.address("minima")), home)
+
+
+def _address(array: NDArray[Any]) -> int:
+    place: int = array.__array_interface__["data"][0]
+    return place
