@@ -261,19 +261,19 @@ def cauchy_step(here: Evaluations, slope: FloatArray, size: FloatArray) -> Float
 def check_box(
     u0: FloatArray, lower: FloatArray | float, upper: FloatArray | float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The start, moved into the box, and the box, as float arrays.
+    """A start or many, moved into the box, and the box, as float arrays.
 
     Parameters
     ----------
     u0
-        [P].
+        [P] or [B, P].
     lower, upper
         [P] or numbers.
 
     Returns
     -------
     u, lower, upper
-        [P] each.
+        As u0, and [P] each.
 
     Raises
     ------
@@ -281,9 +281,9 @@ def check_box(
         The shapes differ or the box is empty: a mistake of the caller, not of a user.
     """
     u = np.atleast_1d(np.array(u0, dtype=np.float64))
-    low = np.broadcast_to(np.asarray(lower, dtype=np.float64), u.shape)
-    high = np.broadcast_to(np.asarray(upper, dtype=np.float64), u.shape)
-    if u.ndim != 1 or not np.isfinite(u).all():
+    low = np.broadcast_to(np.asarray(lower, dtype=np.float64), u.shape[-1:])
+    high = np.broadcast_to(np.asarray(upper, dtype=np.float64), u.shape[-1:])
+    if u.ndim > 2 or not np.isfinite(u).all():
         raise ValueError(f"the start must be a vector of finite numbers (got {u})")
     if not (low <= high).all() or np.isposinf(low).any() or np.isneginf(high).any():
         raise ValueError(f"each lower bound must be at most its upper bound (got {low} and {high})")

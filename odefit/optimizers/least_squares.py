@@ -145,9 +145,7 @@ def minimize_many(
     ValueError
         u0 and the box do not fit together.
     """
-    starts = [check_box(u, lower, upper)[0] for u in u0]
+    u, low, high = check_box(u0, lower, upper)
     tolerances = Tolerances(ftol, xtol, gtol)
-    box = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     with np.errstate(all="ignore"):
-        points = np.stack(starts)
-        return TrustRegionSearches(objective, points, box, size, max_iterations, tolerances, callback, known).run()
+        return TrustRegionSearches(objective, u, (low, high), size, max_iterations, tolerances, callback, known).run()

@@ -23,26 +23,24 @@ SPREAD = 0.1
 """Least share of the largest second difference that half of them must have."""
 
 
-def noise_level(values: FloatArray) -> float | None:
-    """The standard deviation of the noise in values [n] at equal spacing; None where they do not show it.
+def noise_levels(values: FloatArray) -> FloatArray:
+    """The standard deviations [B] of the noise in values [B, n] at equal spacing; NaN where they do not show it.
 
     Noise gives the same estimate from each order of difference, and differences that change sign. Those of a smooth
     function fall from order to order (the spacing is too small to see noise, or there is none), or rise (it is too
     large); those of a kink or a jump are large in one place only. A value that is not finite shows nothing.
     """
-    if not np.isfinite(values).all():
-        return None
-    second = np.abs(np.diff(values, 2))
-    if np.median(second) < SPREAD * second.max():
-        return None
-    differences, estimates, changes = values - values[len(values) // 2], [], []
-    for k in range(1, len(values) - 1):
-        differences = np.diff(differences)
+    second = np.abs(np.diff(values, 2, axis=1))
+    shown = np.isfinite(values).all(axis=1) & (np.median(second, axis=1) >= SPREAD * second.max(axis=1))
+    differences, estimates, changes = values - values[:, values.shape[1] // 2, None], [], []
+    for k in range(1, values.shape[1] - 1):
+        differences = np.diff(differences, axis=1)
         scale = math.factorial(k) ** 2 / math.factorial(2 * k)
-        estimates.append(math.sqrt(scale * float(np.mean(differences**2))))
-        changes.append(bool((differences[1:] * differences[:-1] < 0).any()))
-    for k in range(len(estimates) - 2):
-        three = estimates[k : k + 3]
-        if changes[k] and max(three) <= AGREEMENT * min(three):
-            return three[0]
-    return None
+        estimates.append(np.sqrt(scale * np.square(differences).mean(axis=1)))
+        changes.append((differences[:, 1:] * differences[:, :-1] < 0).any(axis=1))
+    found = np.full(len(values), np.nan)
+    for k in reversed(range(len(estimates) - 2)):  # the first order that agrees with the next two
+        three = np.stack(estimates[k : k + 3])
+        agrees = changes[k] & (three.max(axis=0) <= AGREEMENT * three.min(axis=0))
+        found = np.where(shown & agrees, three[0], found)
+    return found

@@ -17,7 +17,7 @@ from odefit.linalg.score import Evaluations
 from odefit.optimizers.base import BatchObjective, SearchOutcome, at_bound, cauchy_step, coordinate_steps
 from odefit.optimizers.known_optima import KnownOptima, Tolerances
 from odefit.optimizers.local_model import LocalModels, norm
-from odefit.optimizers.noise_level import POINTS, noise_level
+from odefit.optimizers.noise_level import POINTS, noise_levels
 from odefit.records import dataclass
 from odefit.status import Ending, Reason
 
@@ -106,7 +106,7 @@ class TrustRegionSearches:
         self.least_promise, self.measured_at = np.full(n, np.inf), np.full(n, np.inf)
         self.noise, self.energy, self.unit = np.zeros(n), np.zeros(n), np.zeros(n)
         self.gain, self.component, self.little = np.zeros(n), np.zeros(n), np.zeros(n)
-        self.full = np.zeros_like(u)
+        self.full, self.gradient, self.lengths = (np.zeros_like(u) for _ in range(3))
         self.has_last, self.last_u = np.zeros(n, dtype=bool), u.copy()
 
     def run(self) -> list[SearchOutcome]:
@@ -166,6 +166,7 @@ class TrustRegionSearches:
         self.here, self.last_z = here, here.z.copy()
         self.last_weights = None if here.weights is None else here.weights.copy()
         self.models = self.models_at(self.u[good], here)
+        self.gradient[good], self.lengths[good] = here.gradient, here.lengths
         self.value[good] = self.lowest[good] = value[good]
         for k in good:
             self.history[k].append(float(self.value[k]))
@@ -181,14 +182,14 @@ class TrustRegionSearches:
         if not len(searches):
             return
         row = self.row[searches]
-        here, models, ftol = self.here.take(row), self.models.take(row), self.tolerances.ftol
-        self.energy[searches] = energy = np.square(here.z).sum(axis=1) / 2
-        self.unit[searches] = unit = np.minimum(energy, here.z.shape[1] / 2)
+        z, models = self.here.z[row], self.models.take(row)
+        self.energy[searches] = energy = np.square(z).sum(axis=1) / 2
+        self.unit[searches] = unit = np.minimum(energy, z.shape[1] / 2)
         self.full[searches] = full = models.damped(np.zeros(len(searches)))
-        self.component[searches] = component = self.component_promise(here, self.u[searches])
+        self.component[searches] = component = self.component_promise(searches)
         # What single components promise stays true where A is so nearly singular that the whole step is not computable.
         self.gain[searches] = gain = np.maximum(models.decrease(full), component)
-        self.little[searches] = np.maximum(ftol * unit, NOISE_FACTOR * self.noise[searches])
+        self.little[searches] = np.maximum(self.tolerances.ftol * unit, NOISE_FACTOR * self.noise[searches])
         self.n_rejected[searches] = 0
         vanishes = gain <= self.tolerances.gtol**2 * unit
         self.end(searches[vanishes], Reason.GRADIENT_VANISHES)
@@ -212,14 +213,14 @@ class TrustRegionSearches:
             searches = searches[other < 0]
         return searches
 
-    def component_promise(self, here: Evaluations, u: FloatArray) -> FloatArray:
+    def component_promise(self, searches: IntArray) -> FloatArray:
         """What a change of the best single component promises, [b]: less than the whole step, and still true where A is
         nearly singular, so that it promises what cannot be had. A column that is rounding beside the others is none."""
-        lengths = here.lengths
+        lengths = self.lengths[searches]
         scaled = lengths * self.size
         largest = scaled.max(axis=1, initial=0.0, keepdims=True)
-        seen = scaled > max(here.z.shape[1], u.shape[1]) * EPS * largest
-        promises = coordinate_steps(lengths, here.gradient, u, self.lower, self.upper)[1]
+        seen = scaled > max(self.here.z.shape[1], scaled.shape[1]) * EPS * largest
+        promises = coordinate_steps(lengths, self.gradient[searches], self.u[searches], self.lower, self.upper)[1]
         return np.asarray(np.where(seen, promises, 0.0).max(axis=1, initial=0.0))
 
     def creeps(self, k: int) -> bool:
@@ -238,13 +239,11 @@ class TrustRegionSearches:
         due = searches[self.gain[searches] <= np.minimum(MOST_NOISE, 0.1 * self.measured_at[searches])]
         if len(due):
             self.measured_at[due] = self.gain[due]
-            here = self.here.take(self.row[due])
-            step = self.size * cauchy_step(here, self.size * here.gradient, self.size)
+            step = self.size * cauchy_step(self.here.take(self.row[due]), self.size * self.gradient[due], self.size)
             shares = np.linspace(0.0, 1.0, POINTS)[1:]
             u = np.clip(self.u[due, None] + shares[:, None] * step[:, None], self.lower, self.upper)
             values = self.values(u.reshape(-1, u.shape[2]), np.repeat(due, len(shares))).reshape(len(due), -1)
-            for k, own in zip(due, values, strict=True):
-                self.noise[k] = noise_level(np.array([self.value[k], *own])) or 0.0
+            self.noise[due] = np.nan_to_num(noise_levels(np.column_stack([self.value[due], values])))
         floor = self.tolerances.ftol * self.unit[searches]
         self.little[searches] = np.maximum(floor, NOISE_FACTOR * self.noise[searches])
 
@@ -362,7 +361,7 @@ class TrustRegionSearches:
             here, usable = self.evaluations(step.u[looked], searches[looked])
             # Where both values are the same but for rounding, integrate the gradient along the step instead
             # (as Hager and Zhang 2005 do in their line search), which has digits left.
-            slopes = self.here.take(self.row[searches[looked]]).gradient + here.gradient
+            slopes = self.gradient[searches[looked]] + here.gradient
             along = -(slopes * (step.u[looked] - self.u[searches[looked]])).sum(axis=1) / 2
             real = np.where(blind[looked], along, decrease[looked]) / predicted[looked]
             ratio[looked] = np.where(usable, real, -np.inf)
@@ -383,6 +382,7 @@ class TrustRegionSearches:
             self.last_weights[row] = self.here.weights[row]
         self.here.put(row, here)
         self.models.put(row, self.models_at(u, here))
+        self.gradient[searches], self.lengths[searches] = here.gradient, here.lengths
         self.u[searches], self.value[searches] = u, value
         self.lowest[searches] = np.minimum(self.lowest[searches], value)
         for k, point, reached in zip(searches, u, value, strict=True):
