@@ -74,7 +74,7 @@ class DenseLeastSquares(LeastSquaresStack):
     def largest_curvature(self) -> FloatArray:
         if not self.F.shape[2]:
             return np.zeros(len(self.F))
-        return np.square(np.linalg.svd(self.F, compute_uv=False)).max(axis=1, initial=0.0)
+        return np.asarray(np.square(np.linalg.svd(self.F, compute_uv=False)).max(axis=1, initial=0.0))
 
     def minimiser(self, damping: FloatArray) -> FloatArray:
         curvature = np.square(self.F).sum(axis=2) + damping[:, None]

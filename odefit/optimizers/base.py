@@ -259,14 +259,14 @@ def cauchy_step(here: Evaluations, slope: FloatArray, size: FloatArray) -> Float
 
 
 def check_box(
-    u0: FloatArray, lower: FloatArray | float, upper: FloatArray | float
+    u0: FloatArray, lower: FloatArray | float, upper: FloatArray | float, ndim: int = 1
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A start or many, moved into the box, and the box, as float arrays.
 
     Parameters
     ----------
     u0
-        [P] or [B, P].
+        [P], or [B, P] where `ndim` is 2.
     lower, upper
         [P] or numbers.
 
@@ -283,7 +283,7 @@ def check_box(
     u = np.atleast_1d(np.array(u0, dtype=np.float64))
     low = np.broadcast_to(np.asarray(lower, dtype=np.float64), u.shape[-1:])
     high = np.broadcast_to(np.asarray(upper, dtype=np.float64), u.shape[-1:])
-    if u.ndim > 2 or not np.isfinite(u).all():
+    if u.ndim != ndim or not np.isfinite(u).all():
         raise ValueError(f"the start must be a vector of finite numbers (got {u})")
     if not (low <= high).all() or np.isposinf(low).any() or np.isneginf(high).any():
         raise ValueError(f"each lower bound must be at most its upper bound (got {low} and {high})")

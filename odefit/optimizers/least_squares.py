@@ -145,7 +145,7 @@ def minimize_many(
     ValueError
         u0 and the box do not fit together.
     """
-    u, low, high = check_box(u0, lower, upper)
+    u, low, high = check_box(u0, lower, upper, ndim=2)
     tolerances = Tolerances(ftol, xtol, gtol)
     with np.errstate(all="ignore"):
         return TrustRegionSearches(objective, u, (low, high), size, max_iterations, tolerances, callback, known).run()
