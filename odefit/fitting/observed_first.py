@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.fitting.local_search import typical_sizes
 from odefit.fitting.search_work import together
 from odefit.objective.along import AlongSolutions
@@ -24,14 +24,14 @@ GTOL = 1e-3
 def observed_fitted(objective: ProfileLikelihood, points: FloatArray, fitted: bool) -> tuple[FloatArray, FloatArray]:
     """Points [n, P'] in whose place others are better, and what they are to be chosen by [n]: the objective there.
 
+    Last come those where what was measured vanishes beside the solver's error: values say nothing there, and a search
+    has a long way to go before they do (far_start.py).
+
     fitted: whether parameters that no state depends on are set to their best values, and flat curves come last; else
     the points stay.
     """
-    step = together(objective)
-    if not fitted or objective.full.columns.arrow is not None:
-        values = [objective.values(points[first : first + step]) for first in range(0, len(points), step)]
-        return points, np.concatenate(values)
-    parts = [_fitted(objective, points[first : first + step]) for first in range(0, len(points), step)]
+    step, moves = together(objective), fitted and objective.full.columns.arrow is None
+    parts = [_fitted(objective, points[first : first + step], moves) for first in range(0, len(points), step)]
     return np.concatenate([u for u, _ in parts]), np.concatenate([values for _, values in parts])
 
 
@@ -42,25 +42,32 @@ def _are_observed(objective: ProfileLikelihood, columns: IntArray) -> bool:
     return any(table.parameters[int(position)].role != "noise" for position in positions)
 
 
-def _fitted(objective: ProfileLikelihood, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _fitted(objective: ProfileLikelihood, points: FloatArray, moves: bool) -> tuple[FloatArray, FloatArray]:
     values, better = np.full(len(points), np.inf), points.copy()
     along = AlongSolutions(objective, points)
     if not len(along.points):
         return points, values
-    columns, everyone = along.moving, np.arange(len(along.u))
-    drawn = along.u[:, columns]
-    values[along.points] = along.values(drawn, everyone)
-    with np.errstate(all="ignore"):
-        flat = ~(along.variations(drawn) >= FLAT)
-        if _are_observed(objective, columns):
-            lower, upper = (bounds[objective.free][columns] for bounds in objective.full.problem.table.search_bounds())
-            most, sizes = np.full(len(along.u), MOST), typical_sizes(objective)[columns]
-            found = minimize_many(along, drawn, lower, upper, size=sizes, max_iterations=most, gtol=GTOL)
-            reached = np.stack([outcome.u for outcome in found])
-            reached_flat = ~(along.variations(reached) >= FLAT)
-            for k, outcome in enumerate(found):
-                point = along.points[k]
-                if not reached_flat[k] and outcome.value <= values[point]:
-                    better[point, columns], values[point], flat[k] = outcome.u, outcome.value, False
-    values[along.points] += UNPROMISING * flat
+    values[along.points], flat = along.here, np.zeros(len(along.u), dtype=bool)
+    if moves:
+        with np.errstate(all="ignore"):
+            flat = ~(along.variations() >= FLAT)
+            if _are_observed(objective, along.moving):
+                flat &= ~_moved(objective, along, better, values)
+    values[along.points] += UNPROMISING * (flat | along.vanishes)
     return better, values
+
+
+def _moved(objective: ProfileLikelihood, along: AlongSolutions, better: FloatArray, values: FloatArray) -> Mask:
+    """Which points have gone to better scales and offsets: these are put into `better` and `values`."""
+    columns, is_moved = along.moving, np.zeros(len(along.u), dtype=bool)
+    lower, upper = (bounds[objective.free][columns] for bounds in objective.full.problem.table.search_bounds())
+    most, sizes = np.full(len(along.u), MOST), typical_sizes(objective)[columns]
+    drawn = along.u[:, columns]
+    found = minimize_many(along, drawn, lower, upper, size=sizes, max_iterations=most, gtol=GTOL)
+    reached = np.stack([outcome.u for outcome in found])
+    flat = ~(along.variations(reached) >= FLAT)
+    for k, outcome in enumerate(found):
+        point = along.points[k]
+        if not flat[k] and outcome.value <= values[point]:
+            better[point, columns], values[point], is_moved[k] = outcome.u, outcome.value, True
+    return is_moved

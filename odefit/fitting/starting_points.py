@@ -18,9 +18,7 @@ CANDIDATES_PER_START, MORE_CANDIDATES, LEAST_PER_START = 5, 400, 2
 """Points that are drawn for each start, but not so many more than starts; and for each of many starts."""
 
 MANY = 100
-"""More starts than that are there to look at other places: some go ahead of the others (early_ends.py), and none begins
-where what was measured vanishes beside the solver's error as long as there are other places: values say nothing there,
-and a search has a long way to go before they do (far_start.py)."""
+"""More starts than that are there to look at other places: some go ahead of the others (early_ends.py)."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,6 @@ def candidates_for(objective: ProfileLikelihood, n: int, seed: int, fitted: bool
         return Candidates(first[None, :], first[None, :], np.zeros(1), np.arange(len(free)))
     drawn = _drawn(objective, _how_many(n), seed)
     points, values = observed_fitted(objective, drawn[1:], fitted)
-    if n > MANY:
-        values = np.where(objective.vanishes(points), np.inf, values)
     values = np.concatenate([objective.values(drawn[:1]), values])
     return Candidates(drawn, np.vstack([drawn[:1], points]), values, shared(objective))
 

@@ -16,7 +16,9 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.linalg.score import Evaluations
 from odefit.objective.observation import Moments
+from odefit.objective.points import solved_points
 from odefit.objective.profile import ProfileLikelihood
+from odefit.objective.solver_floor import raised_rows
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -30,13 +32,24 @@ class AlongSolutions:
         The objective.
     u
         [B, P'], the points. Those at which the model fails are left out: `points` says which are there.
+
+    Attributes
+    ----------
+    here
+        The objective at the points that are there.
+    vanishes
+        At which of them what was measured vanishes beside the solver's error.
     """
 
     def __init__(self, profile: ProfileLikelihood, u: FloatArray) -> None:
         self.profile = profile
-        found = profile.full.moments_at(profile.complete(u), False)
+        found = solved_points(profile.full.problem, profile.complete(u), False)
         self.points, self.u = found.points, u[found.points]
         self._y = found.made_from[0]
+        if len(self.points):
+            self._moments_here = profile.full.raised(found.moments, *found.made_from)
+            self.here = self._values(profile.complete(self.u), self._moments_here)
+            self.vanishes = np.any([low.any(axis=1) for low in raised_rows(found.moments, self._moments_here)], axis=0)
 
     @cached_property
     def moving(self) -> IntArray:
@@ -45,8 +58,7 @@ class AlongSolutions:
 
     def values(self, moved: FloatArray, searches: IntArray) -> FloatArray:
         """Values [b] with components moved [b, Q] at the points of these numbers [b]."""
-        complete, moments = self._moments(moved, searches, False)
-        return self.profile.full.values_from(complete, moments, self.profile.scales(moments))
+        return self._values(*self._moments(moved, searches, False))
 
     def evaluations(self, moved: FloatArray, searches: IntArray) -> Evaluations:
         """The same with derivatives to the components that move."""
@@ -54,12 +66,15 @@ class AlongSolutions:
         found = self.profile.full.evaluations_from(complete, moments, self.profile.scales(moments))
         return replace(found, A=found.A.select(self.profile.free[self.moving]))
 
-    def variations(self, moved: FloatArray) -> FloatArray:
+    def variations(self, moved: FloatArray | None = None) -> FloatArray:
         """The largest standard deviation of any observable's predictions, as a share of that of its measurements, [B].
 
         It is next to nothing where a scale vanishes, and with it all that the other parameters could change.
+        moved: [B, Q]; default where the points are.
         """
-        _, moments = self._moments(moved, np.arange(len(self.u)), False)
+        moments = self._moments_here
+        if moved is not None:
+            _, moments = self._moments(moved, np.arange(len(self.u)), False)
         data = self.profile.full.problem.data
         # Limits stand in for the measurements of an observable that has none.
         blocks = [one.measured if len(one.rows) else one.blocks[-1] for one in data]
@@ -69,6 +84,9 @@ class AlongSolutions:
             series = [(np.concatenate([v for v, _ in pairs]), np.concatenate([m for _, m in pairs], axis=1))]
         shares = [np.std(m, axis=1) / max(float(np.std(values)), TINY) for values, m in series]
         return np.asarray(np.fmax.reduce(shares))
+
+    def _values(self, complete: FloatArray, moments: list[Moments]) -> FloatArray:
+        return self.profile.full.values_from(complete, moments, self.profile.scales(moments))
 
     def _moments(self, moved: FloatArray, searches: IntArray, derivatives: bool) -> tuple[FloatArray, list[Moments]]:
         full, u = self.profile.full, self.u[searches]

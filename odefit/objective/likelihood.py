@@ -30,7 +30,7 @@ from odefit.objective.observation import Moments
 from odefit.objective.points import SolvedPoints, solved_points
 from odefit.objective.problem import FitProblem
 from odefit.objective.score_rows import ScoreRows
-from odefit.objective.solver_floor import SolverFloor
+from odefit.objective.solver_floor import SolverFloor, raised_rows
 from odefit.records import changed
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ class Likelihood:
             return []
         found = solved_points(self.problem, u, False, engines)
         raised = self._floor.raised(found.moments, *found.made_from) if len(found.points) else []
-        pairs = zip(found.moments, raised, strict=True)
-        return [(found.points, ~((other.m == plain.m) | np.isnan(other.m))) for plain, other in pairs]
+        return [(found.points, rows) for rows in raised_rows(found.moments, raised)]
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u [P]; inf where the model fails."""

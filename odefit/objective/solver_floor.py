@@ -185,3 +185,9 @@ class SolverFloor:
             self._slopes[key] = numpy_function(derivatives([formula], levels)[0], arguments)
         found = self._slopes[key](*y.T, t, *p.T)
         return np.stack([np.broadcast_to(slope, t.shape) for slope in found], axis=1)
+
+
+def raised_rows(moments: Sequence[Moments], raised: Sequence[Moments]) -> list[Mask]:
+    """Which rows of every observable have another prediction since they were raised, [B, R] each."""
+    pairs = zip(moments, raised, strict=True)
+    return [~((other.m == plain.m) | np.isnan(other.m)) for plain, other in pairs]

@@ -147,5 +147,5 @@ def chosen(values: FloatArray, candidates: FloatArray, n: int) -> IntArray:
             continue
         taken.append(int(k))
         nearest = np.minimum(nearest, np.sqrt(np.mean((places - places[k]) ** 2, axis=1)))
-    passed_over = [int(k) for k in order if int(k) not in set(taken)]
+    passed_over = order[~np.isin(order, taken)]
     return np.array([*taken, *passed_over[: n - len(taken)]], dtype=np.intp)
