@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -80,9 +80,9 @@ def work_of(problem: FitProblem, grid: Grid) -> float:
     return float(grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols))
 
 
-def for_all(offered: Sequence[FloatArray], u: FloatArray) -> list[FloatArray]:
+def for_all(offered: FloatArray, u: FloatArray) -> FloatArray:
     """What is offered for the first starts, with NaN for the others of u [N, P]."""
-    return [np.concatenate([each, np.full_like(u[len(each) :], np.nan)]) for each in offered]
+    return np.concatenate([offered, np.full_like(u[len(offered) :], np.nan)])
 
 
 def begun(

@@ -8,6 +8,7 @@ Where the grid is too coarse to be one, it becomes finer. Starts that have come 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -78,8 +79,8 @@ def obstacle(problem: FitProblem) -> str | None:
     return None
 
 
-def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
-    """What can be offered in place of drawn starts.
+def matched_points(problem: FitProblem, u: FloatArray) -> Iterator[FloatArray]:
+    """What can be offered in place of drawn starts, as it is found: who has seen enough asks for no more.
 
     Parameters
     ----------
@@ -88,10 +89,10 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     u
         [N, P], the search vectors of the drawn starts.
 
-    Returns
-    -------
-    list of arrays
-        [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
+    Yields
+    ------
+    array
+        [N, P] of each stage; NaN where it has nothing to offer.
     """
     dosing = problem.engine.system.dosing
     lag = 0.0 if dosing is None else float(dosing.lag)
@@ -99,12 +100,12 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     work = work_of(problem, grid)
     few = u[: min(MOST_STARTS, int(MAX_WORK / work))]
     if not len(few) or u.shape[1] > MAX_PARAMETERS:
-        return []
+        return
     make = partial(ProfilingObjective, problem, grid, measured_cells(problem, grid))
     objective, begin, moving = begun(make, first_states, len(problem.engine.system.states), few)
     first = held(objective, begin, ALONG if moving == "parameters" else LOOSE)
     reached = Reached.begun(begin).moved(objective, first, begin, ALONE, moving)
-    offered = [reached.offer]
+    yield for_all(reached.offer, u)
     for epsilon in TIGHTENING:
         if not len(reached.value):
             break
@@ -112,15 +113,14 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
             continue
         reached = _tightened(reached, objective, reached.at, epsilon)
         if epsilon in KEPT:
-            offered.append(reached.offer)
+            yield for_all(reached.offer, u)
     for _ in range(FINER):
         work *= 2
         if not (len(reached.value) and work * len(reached.value) < MAX_WORK and _too_coarse(objective, reached)):
             break
         objective, begin = _refined(objective, reached.at)
         reached = _tightened(reached, objective, begin, TIGHTENING[-1])
-        offered.append(reached.offer)
-    return for_all(offered, u)
+        yield for_all(reached.offer, u)
 
 
 def _tightened(before: Reached, objective: ProfilingObjective, begin: Guess, epsilon: float) -> Reached:

@@ -16,12 +16,12 @@ CERTAIN = 1e-6
 """-ln of the probability of all intervals together, below which each holds its prediction for certain."""
 
 
-def explains(objective: ProfileLikelihood, u: FloatArray) -> bool:
-    """Whether the curves at u [P'] leave next to nothing of how the data on each vary within experiments, on the scale
-    of their noise: a sum of squares about the curve beside that about the means. Limits and intervals have none, so
-    that it is not known where there is nothing else."""
+def explains(objective: ProfileLikelihood, u: FloatArray, most_left: float = MOST_LEFT) -> bool:
+    """Whether the curves at u [P'] leave next to nothing, or at most this share, of how the data on each vary within
+    experiments, on the scale of their noise: a sum of squares about the curve beside that about the means. Limits and
+    intervals have none, so that it is not known where there is nothing else."""
     found = _left(objective, u)
-    return bool(found) and all(left <= MOST_LEFT * whole for left, whole in found)
+    return bool(found) and all(left <= most_left * whole for left, whole in found)
 
 
 def _left(objective: ProfileLikelihood, u: FloatArray) -> list[tuple[float, float]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
+from odefit.fitting.explained import explains
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
 
@@ -14,12 +15,19 @@ AGREED, ALIKE = 0.5, 2.0
 """The share of the starts that lie within that many log-likelihood units of the best one when they have come to one
 valley."""
 
-Offer = Callable[[FitProblem, FloatArray], list[FloatArray]]
-"""[N, P] each for search vectors [N, P], NaN where nothing is offered."""
+FOLLOWED = 0.5
+"""The share of the variation of the data that a curve may leave which a search makes follow them. One that is flat or
+out of step leaves all of it."""
+
+Offer = Callable[[FitProblem, FloatArray], Iterator[FloatArray]]
+"""[N, P] each, as long as one asks, for search vectors [N, P], NaN where nothing is offered."""
 
 
 def bettered(objective: ProfileLikelihood, points: FloatArray, first: int, offer: Offer) -> tuple[FloatArray, Mask]:
     """Each start goes on from the best of where it was drawn and what is offered for it, by the objective.
+
+    No more is asked for once all that were offered something lie in one valley whose curve follows the data: from there
+    the search that comes anyway takes a few steps more, for less than what goes before the next offer.
 
     Parameters
     ----------
@@ -46,7 +54,7 @@ def bettered(objective: ProfileLikelihood, points: FloatArray, first: int, offer
     drawn = np.tile(problem.table.to_search(problem.table.values), (len(points) - first, 1))
     drawn[:, free] = points[first:]
     best, values = points.copy(), np.full(len(points), np.nan)
-    for offered in _offered(offer, problem, drawn):
+    for offered in _offers(offer, problem, drawn):
         known = np.flatnonzero(np.isfinite(offered[:, free]).all(axis=1))
         u, own = offered[known][:, free], known + first
         new = own[np.isnan(values[own])]
@@ -56,6 +64,9 @@ def bettered(objective: ProfileLikelihood, points: FloatArray, first: int, offer
             reached = objective.values(u)
             better = reached < values[own]
             best[own[better]], values[own[better]], is_moved[own[better]] = u[better], reached[better], True
+            lowest = own[np.argmin(values[own])]
+            if (values[own] <= values[lowest] + ALIKE).all() and explains(objective, best[lowest], FOLLOWED):
+                break
     return best, is_moved
 
 
@@ -67,9 +78,14 @@ def have_come_together(objective: ProfileLikelihood, points: FloatArray) -> bool
     return bool(np.mean(values <= np.min(values, initial=np.inf) + ALIKE) >= AGREED)
 
 
-def _offered(offer: Offer, problem: FitProblem, drawn: FloatArray) -> list[FloatArray]:
-    with np.errstate(all="ignore"):
-        try:
-            return offer(problem, drawn)
-        except np.linalg.LinAlgError:
-            return []
+def _offers(offer: Offer, problem: FitProblem, drawn: FloatArray) -> Iterator[FloatArray]:
+    offers = offer(problem, drawn)
+    while True:
+        with np.errstate(all="ignore"):
+            try:
+                offered = next(offers, None)
+            except np.linalg.LinAlgError:
+                return
+        if offered is None:
+            return
+        yield offered

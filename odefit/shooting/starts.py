@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -101,8 +102,8 @@ def latest_arrival(problem: FitProblem) -> float:
     return latest
 
 
-def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -> list[FloatArray]:
-    """What can be offered in place of drawn starts.
+def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -> Iterator[FloatArray]:
+    """What can be offered in place of drawn starts, as it is found.
 
     Parameters
     ----------
@@ -113,16 +114,15 @@ def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -
     seconds
         CPU time after which what there is must do.
 
-    Returns
-    -------
-    list of arrays
-        [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
+    Yields
+    ------
+    array
+        [N, P] of each stage; NaN where it has nothing to offer.
     """
     windows = windows_of(problem, latest_arrival(problem))
     few = u[: int(MAX_WORK / work_of(problem, windows.grid))]
     if not len(few):
-        return []
-    offered: list[FloatArray] = []
+        return
     with contextlib.suppress(OutOfTime):
         measured = measured_cells(problem, windows.grid)
         make = partial(ShootingObjective, ShootingEngine(problem, seconds), windows, measured)
@@ -134,5 +134,4 @@ def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -
             if not len(reached.value):
                 break
             if epsilon in KEPT:
-                offered.append(reached.offer)
-    return for_all(offered, u)
+                yield for_all(reached.offer, u)

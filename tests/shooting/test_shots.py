@@ -165,7 +165,7 @@ def test_an_oscillation_is_found_from_any_frequency_although_it_is_kicked() -> N
     drawn = np.tile(problem.table.to_search(problem.table.values), (6, 1))
     column = problem.table.estimated.tolist().index(problem.table.names.index("w"))
     drawn[:, column] = np.linspace(0.5, 5, 6)
-    reached = problem.table.to_natural(shot_points(problem, drawn)[-1])
+    reached = problem.table.to_natural(list(shot_points(problem, drawn))[-1])
     w, kick = (reached[:, problem.table.names.index(name)] for name in ("w", "kick"))
     np.testing.assert_allclose(w, 2, atol=0.05)
     np.testing.assert_allclose(kick, 5, atol=0.5)
@@ -189,7 +189,7 @@ def test_what_is_not_shot(override: str, why: str) -> None:
 def test_shots_end_when_their_time_is_spent() -> None:
     problem = kicked()
     drawn = problem.table.to_search(problem.table.values)[None]
-    assert shot_points(problem, drawn, seconds=-1.0) == []
+    assert list(shot_points(problem, drawn, seconds=-1.0)) == []
     engine = ShootingEngine(problem, seconds=-1.0)
     windows = windows_of(problem, 0.0)
     with pytest.raises(OutOfTime):
