@@ -52,8 +52,8 @@ class FitMethod:
         Whether `train` may see a part of the data at a time.
     iterations
         Most iterations of one search, where the config names no number.
-    coarse
-        Arguments of `minimize` for one search of many, whose objective need be right to about 1e-5 only.
+    fine, coarse
+        Arguments of `minimize`, and those for one search of many, whose objective need be right to about 1e-5 only.
     epochs
         Iterations of a training on whole series, where the config names no number.
     stage_epochs
@@ -71,6 +71,7 @@ class FitMethod:
     train: str | None = None
     by_batches: bool = False
     iterations: int = 500
+    fine: Mapping[str, float] = field(default_factory=dict)
     coarse: Mapping[str, float] = field(default_factory=dict)
     epochs: int = 150
     stage_epochs: tuple[int, ...] = (60, 150)
@@ -99,6 +100,7 @@ METHODS: dict[str, FitMethod] = {
             stage_epochs=(300, 600),
             keys=("batch_size", "learning_rate", "schedule", "gradient_clip", "patience"),
         ),
+        # fine: estimates right to a millionth of their standard errors, or so: less than a solver's errors move them.
         # coarse: a relative gradient that makes the objective right to about 1e-5. stage_epochs: benchmarks/windows.py.
         FitMethod(
             LEAST_SQUARES,
@@ -106,6 +108,7 @@ METHODS: dict[str, FitMethod] = {
             "odefit.optimizers.least_squares:minimize_least_squares",
             minimize_many="odefit.optimizers.least_squares:minimize_many",
             train="odefit.fitting.rounds:by_levenberg_marquardt",
+            fine={"gtol": 1e-7},
             coarse={"gtol": 1e-3},
             epochs=10,
             stage_epochs=(4, 6),

@@ -69,6 +69,8 @@ class EarlyEnds:
         The name of these searches in the memory.
     many
         How many starts there are, with those that are searched elsewhere.
+    begun
+        What the first steps of all starts have come to, where these have been taken already (plain_first.py).
     """
 
     def __init__(
@@ -82,10 +84,11 @@ class EarlyEnds:
         memory: Memory,
         part: str,
         many: int,
+        begun: Sequence[StartOutcome] = (),
     ) -> None:
         self.assembly, self.factor, self.search, self.points = assembly, factor, search, points
         self.numbers, self.progress, self.memory, self.part = numbers, progress, memory, part
-        self.many = many
+        self.many, self.begun = many, begun
         self.reached: dict[int, StartOutcome] = {}
         self.watched = ObservedSearch(search, progress)
 
@@ -111,22 +114,41 @@ class EarlyEnds:
     def results(self, left: Sequence[int]) -> Generator[StartOutcome]:
         """The starts of these numbers as they finish; the others are taken along, since what ends early depends on
         all of them."""
+        begun = self._first_steps()
+        yield from self._new(begun, left)
+        taken = max((_steps_of(r) for r in begun if _goes_on(r)), default=0)
+        going = [k for k in self.numbers if k not in self.reached or _goes_on(self.reached[k])]
         if not self.is_due:
-            yield from self._to_their_ends(self.search, self.points, left)
+            if taken == self.search.most:
+                yield from (r for r in begun if r.number in left and _goes_on(r))
+            else:
+                rest = replace(self.search, max_iterations=self.search.most - taken)
+                yield from self._to_their_ends(rest, self._places(), [k for k in going if k in left])
             return
         ahead, own = set(self.pilots), set(self.numbers)
         if ahead:
             yield from self._new(self._stage("pilots", self.stages[0], sorted(ahead)), left)
             self.search = replace(self.search, known=self._known())
-        going = [k for k in self.numbers if k not in ahead]
+        going = [k for k in going if k not in ahead]
         for stage, steps in enumerate(self.stages):
-            yield from self._new(self._stage(f"stage {stage + 1}", steps, going), left)
+            new = self._stage(f"stage {stage + 1}", steps if stage else steps - taken, going)
+            yield from self._new(new, left)
             ended = self._ended_early()
             self.reached |= ended
             yield from (r for r in ended.values() if r.number in left)
             going = sorted(k for k, r in self.reached.items() if _goes_on(r) and k in own)
         last = replace(self.search, max_iterations=self.search.most - sum(self.stages))
         yield from self._to_their_ends(last, self._places(), [k for k in going if k in left])
+
+    def _first_steps(self) -> list[StartOutcome]:
+        """What the first steps of these starts have come to, if they have been taken: kept as a stage of its own, from
+        which other parts of the fit go on."""
+        part = f"{self.part}, stage 0"
+        begun = [r for r in self.begun or restored(self.memory, part, self.points) if r.number in set(self.numbers)]
+        kept = [r for r in begun if not r.lost]
+        if kept:
+            self.memory.offer(part, lambda: [as_plain(r) for r in kept])
+        return kept
 
     def _new(self, results: Iterable[StartOutcome], left: Sequence[int]) -> Generator[StartOutcome]:
         """Keeps what a stage has reached; the starts of these numbers that are at their ends."""
@@ -221,6 +243,12 @@ def _goes_on(r: StartOutcome) -> bool:
     return r.outcome is not None and r.outcome.ending.reason is Reason.OUT_OF_STEPS and math.isfinite(r.value)
 
 
+def _steps_of(r: StartOutcome) -> int:
+    """How many steps were tried by a search that is out of them."""
+    assert r.outcome is not None
+    return int(r.outcome.ending.details["n"])
+
+
 def _place(r: StartOutcome) -> FloatArray:
     assert r.outcome is not None
     return r.outcome.u
@@ -236,6 +264,6 @@ def _joined(before: StartOutcome, after: StartOutcome) -> StartOutcome:
         return whole
     outcome = replace(whole.outcome, history=(*before.outcome.history, *after.outcome.history[1:]))
     if outcome.ending.reason is Reason.OUT_OF_STEPS:
-        n = int(before.outcome.ending.details["n"]) + int(outcome.ending.details["n"])
+        n = _steps_of(before) + _steps_of(whole)
         outcome = replace(outcome, ending=replace(outcome.ending, details={"n": n, "more": 4 * n}))
     return replace(whole, outcome=outcome)

@@ -102,7 +102,7 @@ class LocalSearch:
         lower, upper = self.box
         numbers = np.arange(len(points)) if searches is None else searches
         settings: dict[str, Any] = {"lower": lower, "upper": upper, "size": typical_sizes(self.objective)}
-        settings |= self.method.coarse if self.coarse else {}
+        settings |= self.method.coarse if self.coarse else self.method.fine
         if self.method.minimize_many is not None:
             call = None if listener is None else lambda k, u, value: listener(int(numbers[k]), u, value)
             some = objective if searches is None else ForSearches(objective, searches)

@@ -29,7 +29,6 @@ from odefit.fitting.short_searches import (
     are_due,
     are_searched,
     best_places,
-    places_of,
     searched_candidates,
     short_searched,
     unique_rows,
@@ -146,22 +145,22 @@ def search_starts(
         n_starts = len(found.results)
     else:
         try:
-            points = planned(memory, lambda: _starts(assembly, method, progress, memory), part is not None)
+            points, begun = planned(memory, lambda: _starts(assembly, method, progress, memory), part is not None)
         except Interrupted as stopped:
             reached = _best_so_far(objective, stopped.population)
             return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
         n_starts = len(points)
         numbers = range(n_starts) if part is None else range(n_starts)[part.start : part.stop]
-        found = _search_pass(assembly, 1, method, (numbers, points), progress, memory, part=part)
+        found = _search_pass(assembly, 1, method, (numbers, points), progress, memory, part=part, begun=begun)
     first, gained, finer_fails = found, math.inf, False
     while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
         if not is_due(found.assembly, found.factor, best.outcome, found.effect, gained):
             break
         factor = STEP * found.factor
-        begun = points_to_go_on(_going_on(found, section), n_starts)
-        progress.note(again_told(factor, len(begun[0]), found.effect))
-        share = None if found.left is None else max(found.left, LEAST_LEFT * (section.budget or 0)) / len(begun[0])
-        finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory, share, part)
+        going = points_to_go_on(_going_on(found, section), n_starts)
+        progress.note(again_told(factor, len(going[0]), found.effect))
+        share = None if found.left is None else max(found.left, LEAST_LEFT * (section.budget or 0)) / len(going[0])
+        finer = _search_pass(tightened(assembly, factor), factor, method, going, progress, memory, share, part)
         if finer.best is None or finer.interrupted:
             found, finer_fails = replace(found, interrupted=finer.interrupted), not finer.interrupted
             break
@@ -177,8 +176,10 @@ def search_starts(
     return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
 
 
-def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory) -> FloatArray:
-    """Where to search from, [n, P']. Raises Interrupted."""
+def _starts(
+    assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory
+) -> tuple[FloatArray, Sequence[StartOutcome]]:
+    """Where to search from, [n, P'], and what is known of these searches already. Raises Interrupted."""
     section = assembly.loaded.config.fit
     looser = None if section.budget is None or method.by_population else loosened(assembly)
     objective = _objective(looser or assembly)
@@ -187,10 +188,10 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     points, plain = candidates.chosen(n), list[StartOutcome]()
     search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
     if plain_first.are_due(objective, method, points, section):
-        plain = short_searched(assembly, search, points[1:], progress, memory, plain_first.PART)
-        if (why := plain_first.are_enough(objective, plain)) is not None:
+        plain = short_searched(assembly, search, points, progress, memory, plain_first.PART)
+        if (why := plain_first.are_enough(objective, plain[1:])) is not None:
             progress.note(why)
-            return np.vstack([points[:1], places_of(plain)])
+            return points, plain
     if section.match is None or section.match:
         progress.now("matching the slopes of the smoothed data")
         points, is_moved = matched_starts(objective, points, with_first=section.match is True)
@@ -201,7 +202,8 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     if is_moved.any():
         progress.note(told_of_shots(assembly.problem, is_moved))
     if method.by_population:
-        return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
+        most = section.evaluations
+        return global_starts(objective, points, section.starts, section.seed, most, progress, memory), ()
     if section.budget is None and are_searched(section) and are_due(objective, method, points, bool(is_moved.any())):
         from odefit.fitting.generations import bred
         from odefit.fitting.growing_horizon import grown_places
@@ -213,7 +215,7 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
         all_found = bred(assembly, search, found, progress, memory)
         points = np.vstack([points[:1], best_places(all_found, typical_sizes(objective), n - 1)])
         progress.note(told(len(all_found), n, others is not drawn, len(all_found) - len(found)))
-    return points
+    return points, ()
 
 
 def _best_so_far(objective: ProfileLikelihood, population: Population) -> list[StartOutcome]:
@@ -235,10 +237,12 @@ def _search_pass(
     memory: Memory,
     cpu_limit: float | None = None,
     part: range | None = None,
+    begun: Sequence[StartOutcome] = (),
 ) -> _Pass:
     """The starts with these numbers, from these points [n, P]; those that the memory holds are not searched again.
 
-    cpu_limit: seconds of one search, before those of the config. part: as in `search_starts`.
+    cpu_limit: seconds of one search, before those of the config. part: as in `search_starts`. begun: what the first
+    steps of all starts have come to, where these have been taken.
     """
     section = assembly.loaded.config.fit
     numbers, points = starts
@@ -247,7 +251,7 @@ def _search_pass(
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     name = PART if factor == 1 else f"{PART}, tolerances / {factor}"
     many = len(numbers) if part is None else len(points)
-    searches = EarlyEnds(assembly, factor, coarse, points, numbers, progress, memory, name, many)
+    searches = EarlyEnds(assembly, factor, coarse, points, numbers, progress, memory, name, many, begun)
     finished = restored(memory, name, points)
     results, interrupted, tally = finished, False, Tally()
     progress.begin(name, len(numbers))
@@ -288,7 +292,7 @@ def _race_pass(assembly: Assembly, method: FitMethod, progress: Progress, memory
     search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
 
     def first() -> FloatArray:
-        return _starts(assembly, method, progress, memory)
+        return _starts(assembly, method, progress, memory)[0]
 
     results, left, interrupted = raced(assembly, search, first, progress, memory)
     best = best_of(results, TIE)

@@ -19,6 +19,7 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import AUTO, METHODS, trains_equations
 from odefit.config.load import LoadedConfig
 from odefit.errors import ConfigError
+from odefit.optimizers.start_pool import StartOutcome
 from odefit.runs.checkpoint import Memory
 from odefit.status import Reason
 
@@ -34,15 +35,20 @@ _STAGES = re.compile(rf"{_PASSES.pattern}, stage \d+")
 _PILOTS = re.compile(rf"{_PASSES.pattern}, pilots")
 
 
-def planned(memory: Memory, compute: Callable[[], FloatArray], is_part: bool) -> FloatArray:
-    """Where all starts begin, [n, P']: as parts have planned it, or computed, and kept in a part."""
+Plan = tuple[FloatArray, Sequence[StartOutcome]]
+"""Where all starts begin, [n, P'], and what is known of their searches already."""
+
+
+def planned(memory: Memory, compute: Callable[[], Plan], is_part: bool) -> Plan:
+    """The plan of all starts: as parts have made it, or computed, and kept in a part. What parts know of their searches
+    is a stage of these, of which the memory tells by itself."""
     kept = memory.restored(PLAN)
     if kept is not None:
-        return np.asarray(kept)
-    points = compute()
+        return np.asarray(kept), ()
+    points, begun = compute()
     if is_part:
         memory.offer(PLAN, lambda: points)
-    return points
+    return points, begun
 
 
 def reached_by(parts: Sequence[StoredPart]) -> dict[str, Any]:
