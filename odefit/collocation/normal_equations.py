@@ -124,11 +124,12 @@ class NodesObjective(ABC):
     Attributes
     ----------
     positive
-        [S] states that have to be positive, or formulas are not finite.
+        [S] states that have to be positive, or formulas are not finite; none at first.
     """
 
-    def __init__(self, problem: FitProblem, grid: Grid, measured: Measured, positive: Mask) -> None:
-        self.problem, self.grid, self.measured, self.positive = problem, grid, measured, positive
+    def __init__(self, problem: FitProblem, grid: Grid, measured: Measured) -> None:
+        self.problem, self.grid, self.measured = problem, grid, measured
+        self.positive: Mask = np.zeros(len(problem.engine.system.states), dtype=bool)
         self.equations = Equations(problem, grid)
 
     def theta(self, u: FloatArray) -> FloatArray:

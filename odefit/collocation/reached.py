@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray
 from odefit.collocation.descent import Descent, Guess, Moving
 from odefit.collocation.first_states import known_states, lifted, positive_states, ranges_of, sizes_of
 from odefit.collocation.grid import Grid
@@ -86,28 +86,24 @@ def for_all(offered: FloatArray, u: FloatArray) -> FloatArray:
 
 
 def begun(
-    make: Callable[[Mask], Objective],
-    first: Callable[[Objective, FloatArray, FloatArray], FloatArray],
-    n_states: int,
-    u: FloatArray,
-) -> tuple[Objective, Guess, Moving]:
+    objective: Objective, first: Callable[[Objective, FloatArray, FloatArray], FloatArray], u: FloatArray
+) -> tuple[Guess, Moving]:
     """Where the states of starts u [N, P] begin, and what moves first: parameters where all states are known.
+
+    The objective is told which states have to be positive.
 
     Parameters
     ----------
-    make
-        Makes the objective for the states [S] that have to be positive.
+    objective
+        What is going to be minimised.
     first
         The states at the nodes, by the objective, what is known of them, and u.
-    n_states
-        S.
     """
-    plain = make(np.zeros(n_states, dtype=bool))
-    known = known_states(plain)
-    objective = make(positive_states(plain, known, u))
+    known = known_states(objective)
+    objective.positive = positive_states(objective, known, u)
     known = lifted(known, objective.positive)
     begin = Guess(lifted(first(objective, known, u), objective.positive), u)
-    return objective, begin, "states" if np.isnan(known).any() else "parameters"
+    return begin, "states" if np.isnan(known).any() else "parameters"
 
 
 def held(objective: NodesObjective, begin: Guess, epsilon: float) -> Hold:

@@ -57,11 +57,11 @@ class Smoother:
         e[:2] = 0.0  # a straight line costs nothing
         return np.maximum(e, 0.0) / e[2], u
 
-    def residual(self, d: FloatArray, strength: float) -> tuple[float, float]:
-        """|g - d|² and the trace of what makes g of d [n]."""
+    def residuals(self, d: FloatArray, strengths: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """|g - d|² and the trace of what makes g of d [n], for each lambda [L]."""
         e, u = self._modes
-        kept = 1 / (1 + strength * e)
-        return float(np.sum(((1 - kept) * (u.T @ d)) ** 2)), float(kept.sum())
+        kept = 1 / (1 + strengths[:, None] * e)
+        return np.sum(((1 - kept) * (u.T @ d)) ** 2, axis=1), kept.sum(axis=1)
 
     def smoothed(self, d: FloatArray, strength: float) -> FloatArray:
         """g [n]."""
@@ -111,18 +111,18 @@ class Curves:
         pairs = [(s, d) for s, (_, d) in zip(self._smoothers, self.series, strict=True) if s is not None]
         if not pairs:
             return 0.0, math.nan
-        best = (math.inf, 0.0, math.nan)
-        for strength in STRENGTHS:
-            score, rss, free = 0.0, 0.0, 0.0
-            for smoother, d in pairs:
-                n, (squares, trace) = len(d), smoother.residual(d, strength)
-                left = n - TRACE_FACTOR * trace
-                score += n * squares / left**2 if left > 0 else math.inf
-                rss, free = rss + squares, free + n - trace
-            if score < best[0]:
-                best = (score, float(strength), math.sqrt(rss / free))
+        score, rss, free = np.zeros((3, len(STRENGTHS)))
+        for smoother, d in pairs:
+            n, (squares, trace) = len(d), smoother.residuals(d, STRENGTHS)
+            left = n - TRACE_FACTOR * trace
+            score += np.where(left > 0, n * squares / np.where(left > 0, left, 1.0) ** 2, np.inf)
+            rss, free = rss + squares, free + n - trace
+        best = int(np.argmin(score))
+        if not np.isfinite(score[best]):
+            return 0.0, math.nan
+        deviation = math.sqrt(rss[best] / free[best])
         spread = np.sqrt(np.mean(np.concatenate([d - d.mean() for _, d in pairs]) ** 2))
-        return (0.0, math.nan) if best[2] > UNRESOLVED * spread else best[1:]
+        return (0.0, math.nan) if deviation > UNRESOLVED * spread else (float(STRENGTHS[best]), deviation)
 
     @property
     def deviation(self) -> float:

@@ -9,7 +9,6 @@ Where the grid is too coarse to be one, it becomes finer. Starts that have come 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
@@ -101,8 +100,8 @@ def matched_points(problem: FitProblem, u: FloatArray) -> Iterator[FloatArray]:
     few = u[: min(MOST_STARTS, int(MAX_WORK / work))]
     if not len(few) or u.shape[1] > MAX_PARAMETERS:
         return
-    make = partial(ProfilingObjective, problem, grid, measured_cells(problem, grid))
-    objective, begin, moving = begun(make, first_states, len(problem.engine.system.states), few)
+    objective = ProfilingObjective(problem, grid, measured_cells(problem, grid))
+    begin, moving = begun(objective, first_states, few)
     first = held(objective, begin, ALONG if moving == "parameters" else LOOSE)
     reached = Reached.begun(begin).moved(objective, first, begin, ALONE, moving)
     yield for_all(reached.offer, u)
@@ -149,5 +148,6 @@ def _refined(objective: ProfilingObjective, at: Guess) -> tuple[ProfilingObjecti
     y = np.empty((n, e, 2 * k - 1, s))
     y[:, :, ::2] = at.y
     y[:, :, 1::2] = np.where(objective.grid.steps[..., None] > 0, objective.middle(at.y, f), at.y[:, :, 1:])
-    finer = ProfilingObjective(objective.problem, objective.grid.refined(), objective.measured, objective.positive)
+    finer = ProfilingObjective(objective.problem, objective.grid.refined(), objective.measured)
+    finer.positive = objective.positive
     return finer, Guess(y, at.u)

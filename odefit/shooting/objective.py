@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray
 from odefit.collocation.cells import Measured
 from odefit.collocation.equations import Values
 from odefit.collocation.normal_equations import Defects, Hold, NodesObjective, NormalEquations
@@ -109,8 +109,8 @@ class ShootingEngine:
 class ShootingObjective(NodesObjective):
     """The objective of the module's docstring."""
 
-    def __init__(self, engine: ShootingEngine, windows: Windows, measured: Measured, positive: Mask) -> None:
-        super().__init__(engine.problem, windows.grid, measured, positive)
+    def __init__(self, engine: ShootingEngine, windows: Windows, measured: Measured) -> None:
+        super().__init__(engine.problem, windows.grid, measured)
         self.engine, self.windows = engine, windows
         bare = [e.at(np.array([e.start]), np.array([-1], dtype=np.int8)) for e in engine.problem.experiments]
         self._beginnings: tuple[Experiment, ...] = tuple(bare)

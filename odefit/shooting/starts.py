@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
@@ -125,8 +124,8 @@ def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -
         return
     with contextlib.suppress(OutOfTime):
         measured = measured_cells(problem, windows.grid)
-        make = partial(ShootingObjective, ShootingEngine(problem, seconds), windows, measured)
-        objective, begin, moving = begun(make, first_shots, len(problem.engine.system.states), few)
+        objective = ShootingObjective(ShootingEngine(problem, seconds), windows, measured)
+        begin, moving = begun(objective, first_shots, few)
         reached = Reached.begun(begin)
         for epsilon in (LOOSE, *TIGHTENING):
             rounds, what = (ALONE, moving) if epsilon == LOOSE else (TOGETHER, "all")

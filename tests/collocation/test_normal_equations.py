@@ -57,7 +57,7 @@ def objective_of(problem: FitProblem) -> ProfilingObjective:
     states = problem.engine.system.states
     dosing = problem.engine.system.dosing
     grid = make_grid(problem.experiments, states, 0.0 if dosing is None else float(dosing.lag))
-    return ProfilingObjective(problem, grid, measured_cells(problem, grid), np.zeros(len(states), dtype=bool))
+    return ProfilingObjective(problem, grid, measured_cells(problem, grid))
 
 
 @pytest.mark.parametrize("which", ["two", "dosed"])
@@ -132,7 +132,7 @@ def test_the_defects_are_of_fifth_order_in_the_step() -> None:
     """The local error of a method of order 4: half the step, a thirty-second."""
     problem = two()
     objective = objective_of(problem)
-    finer = ProfilingObjective(problem, objective.grid.refined(), objective.measured, objective.positive)
+    finer = ProfilingObjective(problem, objective.grid.refined(), objective.measured)
     sizes = []
     for each in (objective, finer):
         times = each.grid.times

@@ -82,8 +82,7 @@ def table(**columns: Any) -> str:
 
 def objective_of(problem: FitProblem) -> ShootingObjective:
     windows = windows_of(problem, latest_arrival(problem))
-    anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
-    return ShootingObjective(ShootingEngine(problem), windows, measured_cells(problem, windows.grid), anywhere)
+    return ShootingObjective(ShootingEngine(problem), windows, measured_cells(problem, windows.grid))
 
 
 def states_of(problem: FitProblem, objective: ShootingObjective) -> FloatArray:
