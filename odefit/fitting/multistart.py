@@ -152,10 +152,12 @@ def search_starts(
         n_starts = len(points)
         numbers = range(n_starts) if part is None else range(n_starts)[part.start : part.stop]
         found = _search_pass(assembly, 1, method, (numbers, points), progress, memory, part=part, begun=begun)
-    first, gained, finer_fails = found, math.inf, False
+    first, gained, finer_fails, passed = found, math.inf, False, None
     while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
         if not is_due(found.assembly, found.factor, best.outcome, found.effect, gained):
             break
+        if found.effect is not None and found.effect.passed is not None:
+            passed = found.effect.passed
         factor = STEP * found.factor
         going = points_to_go_on(_going_on(found, section), n_starts)
         progress.note(again_told(factor, len(going[0]), found.effect))
@@ -169,11 +171,15 @@ def search_starts(
     progress.end()
     for note in found.assembly.problem.engine.notes:
         progress.note(note)
-    limit = limited_ending(found.assembly, found.effect, finer_fails)
+    effect = found.effect
+    if effect is not None and effect.passed is None and found.best is not None and is_rough(found.best.outcome):
+        # What stands in the way of the search is what other tolerances have shown, wherever the last steps lie.
+        effect = replace(effect, passed=passed)
+    limit = limited_ending(found.assembly, effect, finer_fails)
     requested = section.starts if section.budget is None else len(found.results)
     outcome = fit_outcome(_objective(found.assembly), found.results, requested, method.name, found.interrupted, limit)
     told = tightening_told(found.assembly, found.factor, first.n_evaluations, found.n_evaluations)
-    return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
+    return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=effect)
 
 
 def _starts(
