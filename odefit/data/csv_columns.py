@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.data.shortest_numbers import Bytes, shortest_numbers
+from odefit.data.shortest_numbers import WIDTH, Bytes, shortest_numbers
 from odefit.records import dataclass
 
 ROWS_AT_ONCE = 32_768
@@ -76,27 +76,36 @@ def columns_text(header: Sequence[str], columns: Sequence[Column]) -> str:
     str
         As `csv.writer` with `lineterminator="\\n"` writes the rows.
     """
-    parts = [_line(header).encode()]
     tables = [_table(column) for column in columns]
-    comma = np.full((ROWS_AT_ONCE, 1), COMMA, dtype=np.uint8)
+    widths = [_width(column, table) for column, table in zip(columns, tables, strict=True)]
+    ends = np.cumsum([width + 1 for width in widths])
+    lines = np.zeros((min(len(columns[0]), ROWS_AT_ONCE), ends[-1]), dtype=np.uint8)
+    lines[:, ends - 1] = COMMA
+    lines[:, -1] = NEWLINE
+    parts = [_line(header).encode()]
     for first in range(0, len(columns[0]), ROWS_AT_ONCE):
-        rows = slice(first, first + ROWS_AT_ONCE)
-        blocks: list[Bytes] = []
-        for column, table in zip(columns, tables, strict=True):
-            blocks += [*_cells(column[rows], table), comma[: len(columns[0]) - first]]
-        blocks[-1] = np.full_like(blocks[-1], NEWLINE)
-        characters = np.concatenate(blocks, axis=1)
-        parts.append(characters[characters != 0].tobytes())
+        block = lines[: len(columns[0]) - first]
+        for column, table, end, width in zip(columns, tables, ends.tolist(), widths, strict=True):
+            _write(column[first : first + ROWS_AT_ONCE], table, block[:, end - 1 - width : end - 1])
+        parts.append(block.tobytes().translate(None, b"\0"))
     return b"".join(parts).decode()
 
 
-def _cells(column: Column, table: Bytes) -> list[Bytes]:
-    """The characters of some rows, [R, ...]."""
+def _width(column: Column, table: Bytes) -> int:
+    """The most characters of a cell."""
+    longest: int = table.shape[1]
+    return longest if isinstance(column, Words) else longest + WIDTH
+
+
+def _write(column: Column, table: Bytes, cells: Bytes) -> None:
+    """The characters of some rows, into [R, width]."""
     if isinstance(column, Words):
-        return [table[column.codes]]
-    if isinstance(column, Marked):
-        return [table[column.marks.codes], shortest_numbers(column.numbers)]
-    return [shortest_numbers(column)]
+        cells[:] = table[column.codes]
+    elif isinstance(column, Marked):
+        cells[:, :-WIDTH] = table[column.marks.codes]
+        shortest_numbers(column.numbers, cells[:, -WIDTH:])
+    else:
+        shortest_numbers(column, cells)
 
 
 def _table(column: Column) -> Bytes:

@@ -19,6 +19,7 @@ T. J. Dekker (1971), A floating-point technique for extending the available prec
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,28 +36,54 @@ DIGITS = 17
 DOUBT = 1e-6
 AT_ONCE = 32_768
 """Numbers whose parts stay in the processor's cache."""
+SAMPLE, OFTEN = 1024, 100
+"""The numbers of a column that are looked at first, and how often each must stand in it to be written once for all."""
 SPLITTER = 2.0**27 + 1
 ZERO, POINT, MINUS = b"0"[0], b"."[0], b"-"[0]
 
 
-def shortest_numbers(values: FloatArray) -> Bytes:
+def shortest_numbers(values: FloatArray, found: Bytes | None = None) -> Bytes:
     """Characters of each number as `repr` writes it, and of a NaN none.
 
     Parameters
     ----------
     values
         [n].
+    found
+        [n, WIDTH], where they are written; default an array of its own.
 
     Returns
     -------
     array of uint8
         [n, WIDTH]; a 0 is no character.
     """
-    found = np.zeros((len(values), WIDTH), dtype=np.uint8)
+    if found is None:
+        found = np.empty((len(values), WIDTH), dtype=np.uint8)
     for first in range(0, len(values), AT_ONCE):
         part = slice(first, first + AT_ONCE)
-        _write(np.ascontiguousarray(values[part], dtype=np.float64), found[part])
+        x = np.ascontiguousarray(values[part], dtype=np.float64)
+        few = _few(x)
+        if few is None:
+            _write(x, found[part])
+        else:
+            found[part] = _rows(shortest_numbers(few[0]), few[1])
     return found
+
+
+def _rows(cells: Bytes, rows: IntArray) -> Bytes:
+    """Some of the rows, each moved in one piece."""
+    chosen: Bytes = cells.view(np.dtype((np.void, WIDTH))).ravel()[rows].view(np.uint8)
+    return chosen.reshape(-1, WIDTH)
+
+
+def _few(x: FloatArray) -> tuple[FloatArray, IntArray] | None:
+    """The numbers that stand in x again and again, as times do, and which of them each is; None where they are many."""
+    bits = x.view(np.int64)  # of which a NaN is the same as itself, and 0 is not -0
+    known = distinct(bits[:SAMPLE])
+    if OFTEN * len(known) > len(bits):
+        return None
+    codes = np.minimum(np.searchsorted(known, bits), len(known) - 1)
+    return (known.view(np.float64), codes) if (known[codes] == bits).all() else None
 
 
 def _write(x: FloatArray, found: Bytes) -> None:
@@ -66,17 +93,24 @@ def _write(x: FloatArray, found: Bytes) -> None:
     within = (place >= 0) & (size < powers[-1])
     place = np.where(within, place, -LOWEST)
     mantissa, sure = _digits(np.where(within, size, 1.0), high[place], low[place])
-    simple = np.flatnonzero(within & sure)
-    digits = _characters(mantissa[simple])
-    trimmed = _without_zeros(digits)
-    exponents = (place[simple] + LOWEST).astype(np.int8)
-    for exponent in distinct(exponents).tolist():
-        own = np.flatnonzero(exponents == exponent)
-        found[simple[own], 1:] = _placed(digits[own], trimmed[own], exponent)
+    # Those with the same exponent one after the other, behind those that are not written here.
+    place = np.where(within & sure, place, -1).astype(np.int8)
+    order = np.argsort(place, kind="stable")
+    place = place[order]
+    digits = _characters(mantissa[order], _needed()[place])
+    cells = np.zeros((len(x), WIDTH), dtype=np.uint8)
+    ends = [*(np.flatnonzero(place[1:] != place[:-1]) + 1).tolist(), len(x)]
+    for begin, end in pairwise([0, *ends]):
+        if place[begin] >= 0:
+            _arrange(digits[begin:end], int(place[begin]) + LOWEST, cells[begin:end, 1:])
+    again = np.empty_like(order)
+    again[order] = np.arange(len(order))
+    found[...] = _rows(cells, again)
     found[:, 0] = np.where(np.signbit(x) & ~np.isnan(x), MINUS, 0)
-    others = ~(within & sure)
-    found[others & (size == 0), 1:4] = np.frombuffer(b"0.0", dtype=np.uint8)
-    rest = np.flatnonzero(others & (size != 0) & ~np.isnan(x))
+    others = order[: np.searchsorted(place, 0)]
+    zero = others[size[others] == 0]
+    found[zero, 1:4] = np.frombuffer(b"0.0", dtype=np.uint8)
+    rest = others[(size[others] != 0) & ~np.isnan(size[others])]
     if len(rest):
         texts = np.array([repr(value) for value in x[rest].tolist()], dtype=f"S{WIDTH}")
         found[rest] = texts.view(np.uint8).reshape(-1, WIDTH)
@@ -127,54 +161,59 @@ def _halves(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 @cache
-def _quartets() -> NDArray[np.uint32]:
-    """The characters of 0000 to 9999, four in a number."""
+def _quartets() -> tuple[NDArray[np.uint32], Bytes]:
+    """The characters of 0000 to 9999, four in a number; and which digit of seventeen is the last one that is not zero,
+    where they stand in the c-th place [5, 10000]."""
     n = np.arange(10_000)
-    characters = np.stack([n // 1000, n // 100 % 10, n // 10 % 10, n % 10], axis=1) + ZERO
-    return characters.astype(np.uint8).view(np.uint32).ravel()
+    digits = np.stack([n // 1000, n // 100 % 10, n // 10 % 10, n % 10], axis=1)
+    ends = 4 * np.arange(5)[:, None, None] + np.arange(1, 5) + DIGITS - 20
+    last = np.where(digits > 0, ends, 0).max(axis=-1)
+    return (digits + ZERO).astype(np.uint8).view(np.uint32).ravel(), last.astype(np.uint8)
 
 
-def _characters(mantissa: IntArray) -> Bytes:
-    """[n, DIGITS] of each integer; a number a hair below a power of ten has come out as that power."""
+@cache
+def _first() -> NDArray[np.uint32]:
+    """What leaves the first k of seventeen digits, [k, 5] for five times four characters."""
+    bits = np.where(np.arange(20) < 20 - DIGITS + np.arange(DIGITS + 1)[:, None], 255, 0)
+    return bits.astype(np.uint8).view(np.uint32)
+
+
+@cache
+def _needed() -> Bytes:
+    """How many digits are shown whatever they are: all before the point, and one behind it, by place in the powers."""
+    return np.array([e + 2 if 0 <= e < DIGITS - 1 else 1 for e in range(LOWEST, HIGHEST + 2)], dtype=np.uint8)
+
+
+def _characters(mantissa: IntArray, needed: Bytes) -> Bytes:
+    """[n, DIGITS] of each integer, without the zeros at its end, but for the digits that are needed; a number a hair
+    below a power of ten has come out as that power."""
     mantissa = np.where(mantissa < 10 ** (DIGITS - 1), 10 ** (DIGITS - 1), mantissa)
+    (characters, last), shown = _quartets(), needed
     quartets = np.empty((len(mantissa), 5), dtype=np.uint32)
     for column in range(4, -1, -1):
         higher = mantissa // 10_000
-        quartets[:, column] = _quartets()[mantissa - 10_000 * higher]
+        four = mantissa - 10_000 * higher
+        quartets[:, column] = characters[four]
+        shown = np.maximum(shown, last[column][four])
         mantissa = higher
+    quartets &= _first()[shown]
     return quartets.view(np.uint8)[:, 20 - DIGITS :]
 
 
-def _without_zeros(digits: Bytes) -> Bytes:
-    """[n, DIGITS] as they are, but for the zeros at the end, which are no characters."""
-    columns = digits.T.copy()
-    below = np.zeros(len(digits), dtype=np.bool_)  # a digit further to the right says something
-    for column in columns[::-1]:
-        below |= column != ZERO
-        column *= below
-    return np.ascontiguousarray(columns.T)
-
-
-def _placed(digits: Bytes, trimmed: Bytes, exponent: int) -> Bytes:
-    """[n, WIDTH - 1] of numbers with the same exponent: digits with their point, zeros that say nothing left out."""
-    whole = exponent + 1 if 0 <= exponent < DIGITS - 1 else 1
-    scientific = not -4 <= exponent < DIGITS - 1
-    shown = trimmed.copy()
-    needed = whole if scientific or exponent < 0 else whole + 1
-    shown[:, :needed] = digits[:, :needed]  # all before the point, and one behind it
-    found = np.zeros((len(digits), WIDTH - 1), dtype=np.uint8)
-    if scientific:
-        found[:, 0] = shown[:, 0]
-        found[:, 1] = np.where(shown[:, 1] != 0, POINT, 0)
-        found[:, 2 : DIGITS + 1] = shown[:, 1:]
+def _arrange(digits: Bytes, exponent: int, cells: Bytes) -> None:
+    """Digits [n, DIGITS] of numbers with the same exponent, with their point, into empty cells [n, WIDTH - 1]."""
+    if not -4 <= exponent < DIGITS - 1:
+        cells[:, 0] = digits[:, 0]
+        cells[:, 1] = np.where(digits[:, 1] != 0, POINT, 0)
+        cells[:, 2 : DIGITS + 1] = digits[:, 1:]
         power = np.frombuffer(f"e{exponent:+03d}".encode(), dtype=np.uint8)
-        found[:, DIGITS + 1 : DIGITS + 1 + len(power)] = power
+        cells[:, DIGITS + 1 : DIGITS + 1 + len(power)] = power
     elif exponent < 0:
         before = np.frombuffer(b"0." + b"0" * (-exponent - 1), dtype=np.uint8)
-        found[:, : len(before)] = before
-        found[:, len(before) : len(before) + DIGITS] = shown
+        cells[:, : len(before)] = before
+        cells[:, len(before) : len(before) + DIGITS] = digits
     else:
-        found[:, :whole] = shown[:, :whole]
-        found[:, whole] = POINT
-        found[:, whole + 1 : DIGITS + 1] = shown[:, whole:]
-    return found
+        whole = exponent + 1
+        cells[:, :whole] = digits[:, :whole]
+        cells[:, whole] = POINT
+        cells[:, whole + 1 : DIGITS + 1] = digits[:, whole:]

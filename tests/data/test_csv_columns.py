@@ -57,6 +57,13 @@ def test_many_numbers_are_as_few_are():
     assert texts(many)[-3:] == python_texts(many[-3:])
 
 
+@pytest.mark.parametrize("last", [0.5, 0.75])
+def test_numbers_that_stand_often_are_as_others_are(last):
+    some = np.tile([0.5, np.nan, -0.0, 0.0, 1e300, -np.inf, 1 / 3], 5000)
+    some[-1] = last  # which stands among the first ones, or does not
+    assert texts(some) == python_texts(some)
+
+
 def test_columns_are_the_rows_of_the_csv_module():
     n = 40_000
     random = np.random.default_rng(1)
