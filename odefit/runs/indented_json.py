@@ -7,6 +7,7 @@ compiled encoder each, and encoders are kept: `json.dumps` makes one for each ca
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from json.encoder import encode_basestring
@@ -39,8 +40,11 @@ def indented_json(value: Any, allow_nan: bool = False) -> str:
 
 def _text(value: Any, line: str, allow_nan: bool) -> str:
     """line: a line break and the blanks before what closes this value."""
+    # An encoder takes longer to be asked than these two take.
     if type(value) is str:
         return encode_basestring(value)
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
     if not _is_container(value) or not value:
         return _encode(", ", allow_nan)(value)
     inner = line + STEP
