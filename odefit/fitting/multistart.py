@@ -70,7 +70,7 @@ COPIES = 3
 POPULATION_STARTS = 20
 """The fewest starts of a local method that a population has among it at first."""
 MAX_REPORTS = 100
-"""How often it is said how many starts are finished."""
+"""How often it is said how many starts are finished, and how those ended that were since the last time."""
 MOST_TIGHTENED = 5
 """The most of the starts of a race that are searched with smaller tolerances as well."""
 LEAST_LEFT = 0.1
@@ -259,7 +259,7 @@ def _search_pass(
     many = len(numbers) if part is None else len(points)
     searches = EarlyEnds(assembly, factor, coarse, points, numbers, progress, memory, name, many, begun)
     finished = restored(memory, name, points)
-    results, interrupted, tally = finished, False, Tally()
+    results, interrupted, tally, lines = finished, False, Tally(), list[str]()
     progress.begin(name, len(numbers))
     try:
         for result in finished:
@@ -271,11 +271,13 @@ def _search_pass(
             for result in coming:
                 finished.append(result)
                 tally.add(result)
-                log.info("%s", _log_line(result))
+                lines.append(_log_line(result))
                 # Whom a lost worker has cost its start may try it again.
                 memory.offer(name, lambda: [as_plain(r) for r in finished if not r.lost])
                 memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
                 if len(finished) % math.ceil(len(numbers) / MAX_REPORTS) == 0 or len(finished) == len(numbers):
+                    log.info("%s", "\n".join(lines))
+                    lines.clear()
                     tally.show(progress)
         results = finished
         if part is None:  # else the best of all is not known yet

@@ -43,8 +43,8 @@ class ObservedSearch:
         self._reached[number] = u
         if len(self._points) == 1:
             self.progress.now(f"start 1, {len(self._histories[0])} steps, objective {value:.6g}")
-        else:
-            self._best = min(self._best, value)
+        elif value < self._best:
+            self._best = value
             self.progress.now(f"{len(self._points)} starts together, objective {self._best:.6g}")
 
     def latest(self, points: FloatArray) -> StartOutcome | None:
