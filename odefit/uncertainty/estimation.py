@@ -26,7 +26,7 @@ from odefit.uncertainty.observed import MAX_PARAMETERS, observed_rows
 Information = Literal["expected", "observed", "sandwich", "penalised"]
 
 MOST_ENTRIES = 10_000_000
-"""A larger matrix A is not decomposed once more for the kinks of a likelihood."""
+"""A larger matrix A is not decomposed once more for the kinks of a likelihood, nor are more entries made at once."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,10 @@ def _observed_rows(
     if problem.is_least_squares or not problem.is_smooth or len(u) > MAX_PARAMETERS:
         return None
 
-    def gradient(at: FloatArray) -> FloatArray:
-        here = likelihood.evaluate(at)
-        return here.gradient if here.is_finite else np.full(len(at), np.nan)
+    def gradients(points: FloatArray) -> FloatArray:
+        few = max(1, MOST_ENTRIES // (expected.shape[0] * expected.shape[1]))
+        parts = [likelihood.evaluations(points[k : k + few]) for k in range(0, len(points), few)]
+        found = [part[b] for part in parts for b in range(len(part))]
+        return np.array([one.gradient if one.is_finite else np.full(len(u), np.nan) for one in found])
 
-    return observed_rows(gradient, u, expected.dense(), free, problem.table.search_bounds(), tolerance)
+    return observed_rows(gradients, u, expected.dense(), free, problem.table.search_bounds(), tolerance)

@@ -24,11 +24,12 @@ STEP = 0.1
 MAX_PARAMETERS = 100
 """With more of them the gradients would take too long."""
 
-Gradient = Callable[[FloatArray], FloatArray]
+Gradients = Callable[[FloatArray], FloatArray]
+"""[B, P], at points [B, P]."""
 
 
 def observed_rows(
-    gradient: Gradient,
+    gradients: Gradients,
     u: FloatArray,
     expected: FloatArray,
     free: Mask,
@@ -39,8 +40,8 @@ def observed_rows(
 
     Parameters
     ----------
-    gradient
-        Of the objective at u [P]; not finite where the model fails.
+    gradients
+        Of the objective at points [B, P]; not finite where the model fails.
     u
         [P], the optimum.
     expected
@@ -66,7 +67,7 @@ def observed_rows(
     steps = np.minimum(STEP * unit, np.minimum(box[1] - u, u - box[0])[moving] / 2)
     if not (steps > 0).all():
         return None
-    scaled = _differences(gradient, u, moving, steps) * np.outer(unit, unit)
+    scaled = _differences(gradients, u, moving, steps) * np.outer(unit, unit)
     if not np.isfinite(scaled).all():
         return None
     _, s, directions = np.linalg.svd(expected[:, moving] * unit, full_matrices=False)
@@ -82,11 +83,10 @@ def observed_rows(
     return DenseMatrix(rows)
 
 
-def _differences(gradient: Gradient, u: FloatArray, moving: IntArray, steps: FloatArray) -> FloatArray:
+def _differences(gradients: Gradients, u: FloatArray, moving: IntArray, steps: FloatArray) -> FloatArray:
     """[k, k], central differences of the gradient."""
-    rows = []
-    for position, step in zip(moving, steps, strict=True):
-        change = np.zeros(len(u))
-        change[position] = step
-        rows.append((gradient(u + change) - gradient(u - change))[moving] / (2 * step))
-    return np.array(rows)
+    changes = np.zeros((len(moving), len(u)))
+    changes[np.arange(len(moving)), moving] = steps
+    found = gradients(np.concatenate([u + changes, u - changes]))[:, moving]
+    apart: FloatArray = found[: len(moving)] - found[len(moving) :]
+    return apart / (2 * steps[:, None])

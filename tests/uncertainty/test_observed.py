@@ -27,13 +27,13 @@ def test_the_rows_are_a_root_of_the_second_derivatives() -> None:
     a, b = rng.normal(size=(8, 3)), rng.normal(size=(3, 3))
     hessian = a.T @ a + b @ b.T
 
-    def gradient(u: FloatArray) -> FloatArray:
-        return hessian @ u + 0.1 * u**3
+    def gradients(u: FloatArray) -> FloatArray:
+        return u @ hessian + 0.1 * u**3
 
-    rows = observed_rows(gradient, np.zeros(3), a, np.ones(3, dtype=bool), WIDE, 1e-9)
+    rows = observed_rows(gradients, np.zeros(3), a, np.ones(3, dtype=bool), WIDE, 1e-9)
     assert rows is not None
     np.testing.assert_allclose(rows.values.T @ rows.values, hessian, rtol=1e-2)
-    held = observed_rows(gradient, np.zeros(3), a, np.array([True, False, True]), WIDE, 1e-9)
+    held = observed_rows(gradients, np.zeros(3), a, np.array([True, False, True]), WIDE, 1e-9)
     assert held is not None
     kept = np.ix_([0, 2], [0, 2])
     np.testing.assert_allclose((held.values.T @ held.values)[kept], hessian[kept], rtol=1e-2)
@@ -43,10 +43,10 @@ def test_what_the_data_leave_open_stays_open() -> None:
     a = np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 0.0], [0.0, 0.0, 3.0]])
     hessian = 1.5 * a.T @ a
 
-    def gradient(u: FloatArray) -> FloatArray:
-        return hessian @ u + 1e-7 * np.sin(1e3 * u)  # a solver's errors
+    def gradients(u: FloatArray) -> FloatArray:
+        return u @ hessian + 1e-7 * np.sin(1e3 * u)  # a solver's errors
 
-    rows = observed_rows(gradient, np.zeros(3), a, np.ones(3, dtype=bool), WIDE, 1e-6)
+    rows = observed_rows(gradients, np.zeros(3), a, np.ones(3, dtype=bool), WIDE, 1e-6)
     assert rows is not None
     assert rows.shape == (2, 3)
     np.testing.assert_allclose(rows.values @ [1, -1, 0], 0, atol=1e-12)
@@ -56,7 +56,7 @@ def test_what_the_data_leave_open_stays_open() -> None:
 @pytest.mark.parametrize("curvature", [-1.0, 0.0, np.nan])
 def test_without_a_minimum_there_are_none(curvature: float) -> None:
     hessian = np.diag([1.0, curvature, 1.0])
-    assert observed_rows(lambda u: hessian @ u, np.zeros(3), np.eye(3), np.ones(3, dtype=bool), WIDE, 1e-9) is None
+    assert observed_rows(lambda u: u @ hessian, np.zeros(3), np.eye(3), np.ones(3, dtype=bool), WIDE, 1e-9) is None
 
 
 # Whole fits
