@@ -48,7 +48,7 @@ def problem_at(assembly: Assembly, options: SolverOptions) -> FitProblem:
     """The same problem by a solver with other tolerances, which knows nothing of earlier solves."""
     problem = assembly.problem
     if options == problem.engine.options:
-        return problem.solved_by(problem.engine.reset_copy())
+        return problem.unused()
     engine = make_engine(
         problem.engine.system,
         options,

@@ -19,7 +19,6 @@ from odefit.errors import ConfigError
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
 from odefit.fitting.run import Run
-from odefit.fitting.solver_accuracy import problem_at
 from odefit.fitting.tightening import judged_by_solver, tightened
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
@@ -68,8 +67,10 @@ def _fit_here_or_there(
 ) -> Run:
     for note in assembly.notes:
         progress.note(note)
+    assembly = replace(assembly, problem=assembly.problem.keeping())
     outcome = search(assembly, progress, memory)
     progress.now("standard errors and checks of the result")
+    # Errors do not depend on where the searches were done.
     assembly = _unused(tightened(assembly, outcome.tightened))
     outcome = judged_by_solver(assembly, outcome)
     result, uncertainty = summarise(assembly, outcome, memory.seconds, truth)
@@ -83,8 +84,7 @@ def _fit_here_or_there(
             message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"
             result = replace(result, status=Status.INTERRUPTED, message=message)
     # What the engine has learnt from its solves must not show: the run answers as the stored one will.
-    fresh = replace(assembly, problem=problem_at(assembly, assembly.problem.engine.options))
-    return Run(None, result, fresh, outcome.theta, tables=tables)
+    return Run(None, result, _unused(assembly), outcome.theta, tables=tables)
 
 
 def _cross_validated(
@@ -108,9 +108,8 @@ def _cross_validated(
 
 
 def _unused(assembly: Assembly) -> Assembly:
-    """With an engine that has learnt nothing yet: errors do not depend on where the searches were done."""
-    problem = assembly.problem
-    return replace(assembly, problem=problem.solved_by(problem.engine.reset_copy()))
+    """With an engine that has learnt nothing yet."""
+    return replace(assembly, problem=assembly.problem.unused())
 
 
 def plan_part(

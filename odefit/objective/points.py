@@ -105,6 +105,6 @@ def _solved(
         found = [engine.solve(own, experiments, derivatives) for engine, own in zip(engines, p, strict=True)]
         return found[0] if n == 1 else Solutions.joined([member for solutions in found for member in solutions])
     if n == 1:
-        return problem.engine.solve(p[0], experiments, derivatives)
+        return problem.solutions(p[0], tuple(experiments), derivatives)
     members = np.tile(np.arange(len(experiments)), n)
     return problem.engine.solve(p.reshape(-1, p.shape[-1]), experiments, derivatives, members)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray, spread
 from odefit.data.cell_texts import alike
-from odefit.data.experiments import Experiment
+from odefit.data.experiments import UNMEASURED, Experiment
 from odefit.engines.base import Engine, Solutions
 from odefit.engines.failure import solve_error
 from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.objective.comparisons import SolvedRows, solved_rows
+from odefit.objective.kept_solutions import KeptSolutions
 from odefit.objective.measurements import ObservableData, Scale, observable_data
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.replicates_together import Together, together
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 
 if TYPE_CHECKING:
     from odefit.objective.weight_priors import WeightPrior
@@ -49,6 +51,8 @@ class FitProblem:
         Integrates the system.
     weight_priors
         Those of the weights of networks.
+    kept
+        The latest solutions at single points, for those who ask many things of the same ones; None where none is kept.
     """
 
     experiments: tuple[Experiment, ...]
@@ -57,6 +61,7 @@ class FitProblem:
     observation: Observation
     engine: Engine
     weight_priors: tuple[WeightPrior, ...] = ()
+    kept: KeptSolutions | None = None
 
     @cached_property
     def n_system(self) -> int:
@@ -104,12 +109,47 @@ class FitProblem:
 
     def solved_by(self, engine: Engine) -> FitProblem:
         """The same problem, of whose data nothing is computed again, by another engine for the same system."""
-        other = replace(self, engine=engine)
-        kept = [name for name in _OF_DATA if name in vars(self)]
-        if "together" in vars(self) and (engine.options.step is None) == (self.engine.options.step is None):
-            kept.append("together")
-        vars(other).update((name, vars(self)[name]) for name in kept)
+        other = self._with(engine=engine, kept=None if self.kept is None else KeptSolutions())
+        if (engine.options.step is None) == (self.engine.options.step is None):
+            vars(other)["together"] = self.together
         return other
+
+    def keeping(self) -> FitProblem:
+        """The same problem, which keeps its latest solutions."""
+        return self._with(kept=KeptSolutions())
+
+    def unused(self) -> FitProblem:
+        """The same by an engine that has learnt nothing: the very same where engines learn nothing."""
+        return self.solved_by(self.engine.reset_copy()) if self.engine.remembers else self
+
+    @cached_property
+    def known(self) -> dict[Hashable, Any]:
+        """What was computed of this very problem, by names with all else that it depends on."""
+        return {}
+
+    def _with(self, **fields: Any) -> FitProblem:
+        other = replace(self, **fields)
+        vars(other).update((name, vars(self)[name]) for name in _OF_DATA if name in vars(self))
+        return other
+
+    def solutions(self, p: FloatArray, experiments: tuple[Experiment, ...], derivatives: bool = False) -> Solutions:
+        """Those at the system's local values p [E, L], solved unless they are kept."""
+        if self.kept is None:
+            return self.engine.solve(p, experiments, derivatives)
+        return self.kept.find(self.engine, p, experiments, derivatives)
+
+    def unmeasured(self, experiments: Sequence[Experiment]) -> FitProblem:
+        """The same problem without measurements, of all observables, which may be more than were measured.
+
+        experiments: as many as the problem has, at the wanted times.
+        """
+        n = len(self.observation.names)
+        blank = (changed(e, values=np.full((len(e.times), n), np.nan), **UNMEASURED) for e in experiments)
+        bare = replace(self, experiments=tuple(blank))
+        if self.compared_rows is None and all(map(operator.is_, experiments, self.experiments)):
+            # What was solved with the measurements is the same without them.
+            vars(bare).update(solved=self, together=self.together)
+        return bare
 
     @cached_property
     def together(self) -> Together | None:
@@ -233,7 +273,7 @@ class FitProblem:
         return [trajectory.y for trajectory in self._solutions(self.binding.local(theta), experiments)]
 
     def _solutions(self, local: FloatArray, experiments: tuple[Experiment, ...]) -> Solutions:
-        solutions = self.engine.solve(local[:, : self.n_system], experiments)
+        solutions = self.solutions(local[:, : self.n_system], experiments)
         if (failed := solutions.failed) is not None:
             raise solve_error(experiments[failed].name, solutions.failures[failed])
         return solutions

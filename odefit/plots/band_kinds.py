@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +19,6 @@ from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
 from odefit.runs.folder import BOOTSTRAP, POSTERIOR
 from odefit.uncertainty.bands import Band
-from odefit.uncertainty.quantities import unmeasured
 
 BandKind = Literal["wald", "profile", "bootstrap", "posterior"]
 KINDS: tuple[BandKind, ...] = ("wald", "profile", "bootstrap", "posterior")
@@ -124,8 +122,7 @@ def _of_sets(problem: FitProblem, experiments: Sequence[Experiment], sets: Float
     rows = sum(len(e.times) for e in experiments) * len(problem.observation.names)
     most = int(np.clip(MOST_VALUES // max(rows, 1), LEAST_SETS, MOST_SETS))
     chosen = sets[np.unique(np.linspace(0, len(sets) - 1, most).round().astype(int))]
-    bare = replace(problem, experiments=tuple(unmeasured(problem, e) for e in experiments))
-    return tuple(ensemble_bands(bare, chosen, LEVEL))
+    return tuple(ensemble_bands(problem.unmeasured(experiments), chosen, LEVEL))
 
 
 def _along_profiles(

@@ -71,7 +71,7 @@ def ensemble_bands(problem: FitProblem, sets: FloatArray, level: float) -> list[
     Parameters
     ----------
     problem
-        Its experiments are at the wanted times, without measurements (`unmeasured`).
+        Its experiments are at the wanted times, without measurements (`FitProblem.unmeasured`).
     sets
         [M, P], estimated parameters, natural scale. Those at which the model cannot be solved are left out.
     level

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
@@ -34,7 +33,6 @@ from odefit.status import Status
 from odefit.text import abridged, clip, suggest
 from odefit.uncertainty.bands import Band
 from odefit.uncertainty.intervals import check_level
-from odefit.uncertainty.quantities import unmeasured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +168,7 @@ def _answered(
     notes: list[str] = []
     problem = with_all_curves(asked.problem)
     solved, rows = with_steps(problem, experiments)
-    whole = replace(problem, experiments=tuple(unmeasured(problem, e) for e in solved))
+    whole = problem.unmeasured(solved)
     found = [g[own][:, columns] for g, own in zip(whole.predict(run.theta), rows, strict=True)]
     table = curve_table(experiments, found, names)
     limits = None if bands is None else _bands(run, whole, bands, level, notes)

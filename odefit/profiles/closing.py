@@ -12,7 +12,6 @@ the profile likelihood", Bioinformatics 25 (2009).
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +23,6 @@ from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments
 from odefit.problem.quantities import curve_names, with_all_curves
 from odefit.records import dataclass
-from odefit.uncertainty.quantities import unmeasured
 
 TIMES = 41
 """Times of an experiment that are looked at, from its start to as long after its last measurement."""
@@ -84,10 +82,10 @@ def telling_measurement(run: Run, u: FloatArray, measured: bool = True) -> Diffe
     """
     assembly = run.assembly
     whole = with_all_curves(assembly.problem)
-    experiments = [unmeasured(whole, e.at(_times(e))) for e in assembly.problem.experiments if math.isfinite(e.last)]
+    experiments = [e.at(_times(e)) for e in assembly.problem.experiments if math.isfinite(e.last)]
     if len(experiments) < len(assembly.problem.experiments):
         return None  # at rest there is no later
-    problem = replace(whole, experiments=tuple(experiments))
+    problem = whole.unmeasured(experiments)
     table, n_observed = problem.table, len(assembly.problem.observation.names)
     found = Likelihood(problem).moments_at(np.stack([table.to_search(run.theta), u]), derivatives=False)
     if len(found.points) < 2:

@@ -30,7 +30,6 @@ from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
 from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.intervals import quantile
-from odefit.uncertainty.quantities import unmeasured
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def prediction_bands(
     SolveError
         The model cannot be solved with sensitivities.
     """
-    likelihood = Likelihood(replace(problem, experiments=tuple(unmeasured(problem, e) for e in experiments)))
+    likelihood = Likelihood(problem.unmeasured(experiments))
     u = problem.table.to_search(theta)
     moments = likelihood.moments(u, derivatives=True)
     if moments is None:

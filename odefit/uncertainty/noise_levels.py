@@ -22,6 +22,7 @@ dispersion of counts is symmetric around the estimate, as elsewhere; its bias wi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -137,12 +138,8 @@ class NoiseLevels:
     @property
     def unbiased(self) -> FloatArray:
         """The optimum with each level without its bias, [P] within the bounds."""
-        table = self.likelihood.problem.table
-        theta = table.to_natural(self.u)
-        for k, one in self.levels.items():
-            theta[table.estimated[k]] *= one.bias
-        found: FloatArray = np.clip(table.to_search(theta), *table.search_bounds())
-        return found
+        found = self._times({k: one.bias for k, one in self.levels.items()})
+        return np.clip(found, *self.likelihood.problem.table.search_bounds())
 
     @cached_property
     def levels(self) -> dict[int, Level]:
@@ -167,26 +164,41 @@ class NoiseLevels:
 
     def _level(self, k: int) -> Level | None:
         """One level; None where nothing is known."""
-        table = self.likelihood.problem.table
-        ratios = self._ratios(k)
-        users = self._users(ratios)
-        families = [self.likelihood.problem.data[j].family for j in users]
+        problem = self.likelihood.problem
+        table, key = problem.table, ("level", k, self.u.tobytes(), self.free.tobytes(), self.tolerance)
+        if key not in problem.known:  # the errors matter for the least of it
+            problem.known[key] = self._taken_from(k)
+        users, whole, lost = problem.known[key]
+        families = [problem.data[j].family for j in users]
         if not users:
             return None
         value = float(table.to_natural(self.u)[table.estimated[k]])
         v = float(table.transforms.derivative(self.u)[k] * self.errors[k] / value) ** 2
-        taken = self._taken(k) * families[0].curvature_power / 2
+        taken = lost * families[0].curvature_power / 2
         if not (0 < v < math.inf and math.isfinite(taken)):
             return None
-        whole = all(np.abs(ratios[j] - 1).max(initial=0.0) < STEP for j in users)
         return Level(value, v, taken, families[0].scale_power if whole else None, families[0].is_count)
+
+    def _taken_from(self, k: int) -> tuple[list[int], bool, float]:
+        """Which observables have a level, whether it is all of their scale, and -d (ln det J / 2)/d ln s."""
+        ratios = self._ratios(k)
+        users = self._users(ratios)
+        whole = all(np.abs(ratios[j] - 1).max(initial=0.0) < STEP for j in users)
+        return users, whole, self._taken(k) if users else math.nan
 
     def _moved(self, k: int, side: int) -> FloatArray:
         """u with the logarithm of one level moved by STEP."""
+        return self._times({k: math.exp(side * STEP)})
+
+    def _times(self, factors: Mapping[int, float]) -> FloatArray:
+        """u with levels times factors; all else stays to the last bit, and so does the solution of the equations."""
         table = self.likelihood.problem.table
-        theta = table.to_natural(self.u)
-        theta[table.estimated[k]] *= math.exp(side * STEP)
-        return table.to_search(theta)
+        theta, moved = table.to_natural(self.u), self.u.copy()
+        for k, factor in factors.items():
+            theta[table.estimated[k]] *= factor
+        chosen = list(factors)
+        moved[chosen] = table.to_search(theta)[chosen]
+        return moved
 
     def _ratios(self, k: int) -> list[FloatArray]:
         """By how much the scale of every cell grows with a level, as d ln/d ln, per observable."""

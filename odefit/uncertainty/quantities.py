@@ -15,13 +15,13 @@ import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray, Mask
-from odefit.data.experiments import UNMEASURED, Experiment
+from odefit.data.experiments import Experiment
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import ParameterTable
 from odefit.objective.problem import FitProblem
-from odefit.records import changed, dataclass
+from odefit.records import dataclass
 
 
 class Values(NamedTuple):
@@ -186,7 +186,7 @@ class Curves:
     Parameters
     ----------
     problem
-        Its experiments are at these times, and nothing is measured there: see `unmeasured`, `of_one`.
+        Its experiments are at these times, and nothing is measured there: see `FitProblem.unmeasured`, `of_one`.
     """
 
     problem: FitProblem
@@ -239,12 +239,6 @@ class Curves:
         return found
 
 
-def unmeasured(problem: FitProblem, experiment: Experiment) -> Experiment:
-    """The experiment without measurements: of all observables, which may be more than were measured."""
-    blank = np.full((len(experiment.times), len(problem.observation.names)), np.nan)
-    return changed(experiment, values=blank, **UNMEASURED)
-
-
 def of_one(problem: FitProblem, position: int, experiment: Experiment) -> FitProblem:
     """The problem of one of its experiments alone, at other times, and without measurements.
 
@@ -259,4 +253,4 @@ def of_one(problem: FitProblem, position: int, experiment: Experiment) -> FitPro
     """
     binding, rows = problem.binding, slice(position, position + 1)
     own = replace(binding, index=binding.index[rows], constant=binding.constant[rows])
-    return replace(problem, experiments=(unmeasured(problem, experiment),), binding=own)
+    return replace(problem, experiments=(experiment,), binding=own).unmeasured((experiment,))

@@ -12,7 +12,7 @@ import odefit
 from odefit.fitting.run import Run
 from odefit.objective.noise.families import family_of
 from odefit.uncertainty.kinks import blurred_rows
-from odefit.uncertainty.noise_levels import Level
+from odefit.uncertainty.noise_levels import Level, NoiseLevels
 
 T = np.linspace(0, 5, 16)
 
@@ -160,3 +160,22 @@ def test_a_level_that_the_data_say_nothing_of_reaches_anywhere() -> None:
     ends = Level(value=2.0, variance=0.25, taken=0.0, power=None).interval(0.95)
     assert ends is not None
     np.testing.assert_allclose(ends, 2 * np.exp(np.array([-0.5, 0.5]) * stats.norm.ppf(0.975)), rtol=1e-6)
+
+
+def test_what_a_level_takes_is_computed_once_for_errors_and_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, asked = NoiseLevels._taken, list[tuple[int, bytes]]()
+
+    def counted(self: NoiseLevels, k: int) -> float:
+        asked.append((k, self.u.tobytes()))
+        return taken(self, k)
+
+    monkeypatch.setattr(NoiseLevels, "_taken", counted)
+    run = fitted(None, lines(lambda rng: 0.2 * rng.standard_normal(16)))
+    known = run.known_errors
+    assert known is not None
+    assert len(asked) == len(set(asked)) == 2
+    # Both are the estimates times sqrt(n/(n - p)), of x with two parameters and of y with one.
+    table = run.assembly.problem.table
+    bias = table.to_natural(known.unbiased) / run.theta
+    levels = [bias[table.index[name]] for name in ("sigma_x", "sigma_y")]
+    np.testing.assert_allclose(levels, [np.sqrt(16 / 14), np.sqrt(16 / 15)], rtol=1e-4)
