@@ -85,19 +85,21 @@ def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Col
     """
     measured, names = assembly.measured, assembly.problem.observation.names
     lengths = [len(e.times) for e in measured]
-    limits = [np.zeros(e.values.shape, dtype=np.int8) if e.censored is None else e.censored for e in measured]
-    # A limit is no measurement that something could be off by.
-    residuals = [
-        np.where(limit != 0, math.nan, e.values - g) for e, limit, g in zip(measured, limits, observables, strict=True)
-    ]
+    values, predicted = _flat([e.values for e in measured]), _flat(observables)
+    limits = np.zeros(len(values), dtype=np.intp)
+    if any(e.censored is not None for e in measured):
+        limits = _flat([np.zeros(e.values.shape) if e.censored is None else e.censored for e in measured]).astype(
+            np.intp
+        )
     columns: dict[str, Column] = {
         "experiment": Words.repeated([e.name for e in measured], [n * len(names) for n in lengths]),
         "time": np.concatenate([np.tile(np.asarray(e.times, dtype=np.float64), len(names)) for e in measured]),
         "observable": Words(names, np.concatenate([np.repeat(np.arange(len(names)), n) for n in lengths])),
-        "measured": _flat([e.values for e in measured]),
-        "predicted": _flat(observables),
-        "residual": _flat(residuals),
-        "censored": Words(("", "above", "below"), _flat(limits).astype(np.intp)),
+        "measured": values,
+        "predicted": predicted,
+        # A limit is no measurement that something could be off by.
+        "residual": np.where(limits != 0, math.nan, values - predicted),
+        "censored": Words(("", "above", "below"), limits),
         "held_out": Words(("False", "True"), _flat(assembly.held_out).astype(np.intp)),
     }
     if any(e.other_end is not None for e in measured):

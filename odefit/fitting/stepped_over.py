@@ -17,14 +17,14 @@ import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray, distinct
-from odefit.data.experiments import Experiment
+from odefit.data.experiments import UNMEASURED, Experiment
 from odefit.engines.methods import METHODS
 from odefit.errors import SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System, symbol
 from odefit.objective.problem import FitProblem
 from odefit.problem.solver_steps import with_steps
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 
 MOST_TIMES = 20_000
 """Times, of all experiments together, at which solutions are looked at beside those of the data."""
@@ -153,14 +153,23 @@ def _dense(problem: FitProblem) -> tuple[Experiment, ...]:
     if n < 2 or METHODS[problem.engine.method_in_use].is_fixed_step:
         return problem.experiments
     within = np.linspace(0.0, 1.0, n)[1:-1]  # the ends are rows, or nothing changes there
-    return tuple(_among(e, e.start + (e.last - e.start) * within) for e in problem.experiments)
+    made: dict[tuple[float, bytes], Experiment] = {}
+    return tuple(_among(e, within, made) for e in problem.experiments)
 
 
-def _among(experiment: Experiment, more: FloatArray) -> Experiment:
-    """An experiment to be solved at its own times and more."""
-    if not len(experiment.times):
-        return experiment
-    return experiment.at(distinct(np.concatenate([[experiment.start], experiment.times, more])))
+def _among(e: Experiment, within: FloatArray, made: dict[tuple[float, bytes], Experiment]) -> Experiment:
+    """An experiment to be solved at its own times and more; made: the first with each times, as many have the same."""
+    if not len(e.times):
+        return e
+    key = e.start, e.times.tobytes()
+    if key not in made:
+        more = e.start + (e.last - e.start) * within
+        made[key] = e.at(distinct(np.concatenate([[e.start], e.times, more])))
+    one = made[key]
+    if e.covariates:
+        return e.at(one.times)
+    times = {"times": one.times, "values": one.values, "intervals": one.intervals, "side": None}
+    return changed(e, **times, **UNMEASURED, start_side=e.reference_side)
 
 
 def _groups(experiments: Sequence[Experiment]) -> list[slice]:

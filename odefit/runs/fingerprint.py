@@ -129,9 +129,9 @@ def _digests(experiments: Sequence[Experiment]) -> dict[str, str]:
     digests = {kind: hashlib.sha256() for kind in _KINDS}
     for experiment in experiments:
         for kind, parts in _KINDS.items():
-            for part in parts(experiment):
-                # An array by its bytes, which are exact and quick; everything else by its text, which is exact.
-                is_array = isinstance(part, np.ndarray)
-                digests[kind].update(part.tobytes() if is_array else repr(part).encode())
-                digests[kind].update(b";")
+            # An array by its bytes, which are exact and quick; everything else by its text, which is exact.
+            each = (
+                part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts(experiment)
+            )
+            digests[kind].update(b"".join(one + b";" for one in each))
     return {kind: digest.hexdigest() for kind, digest in digests.items()}
