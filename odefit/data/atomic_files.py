@@ -13,7 +13,7 @@ from pathlib import Path
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
-def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = None) -> None:
+def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = None, *, named: bool = True) -> None:
     """Write a file whole or not at all: a reader sees the old file or the new one, never a part.
 
     The bytes go to a temporary file in the same folder, reach the disk, and are then renamed onto `path`; a symbolic
@@ -27,6 +27,8 @@ def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = No
         Its bytes, or its text, which is written as UTF-8.
     previous
         Where what stood at `path` is moved to, once the new bytes are on the disk.
+    named
+        Whether the new name reaches the disk, too. Of many files in one folder it is enough that the last one's does.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = No
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_folder(target.parent)
+    if named:
+        sync_folder(target.parent)
 
 
 def check_target(path: Path | str) -> None:
@@ -99,7 +102,7 @@ def _mode_of(target: Path) -> int | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the rename survive a power cut, where the system can; the file itself is in place already."""
+    """Make renames survive a power cut, where the system can; the files themselves are in place already."""
     if os.name != "posix":
         return
     with contextlib.suppress(OSError):

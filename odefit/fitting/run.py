@@ -50,6 +50,7 @@ from odefit.runs.writing import (
     telling,
     write_conditions,
     write_data,
+    write_result,
     write_tables,
     write_weights,
 )
@@ -300,7 +301,7 @@ class Run(StoredRun, Asked):
         write_tables(folder, tables | {name: self.table_text(name) for name in kept})
         if self.assembly.networks:
             write_weights(folder, self.assembly.networks.state_dict())
-        files.write_json(folder, files.RESULT, self.result.to_json())
+        write_result(folder, self.result)
 
 
 def check_solvable(run: Run) -> None:

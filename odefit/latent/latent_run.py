@@ -29,7 +29,7 @@ from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights
 from odefit.runs.tables import Table, csv_text, frame_of
 from odefit.runs.validation import DAMAGED
-from odefit.runs.writing import PREDICTIONS, parameter_table, write_data, write_tables, write_weights
+from odefit.runs.writing import PREDICTIONS, parameter_table, write_data, write_result, write_tables, write_weights
 from odefit.status import Status
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class LatentRun(StoredRun, Reported):
         kept = {name: self.table_text(name) for name in (files.HISTORY, files.FRAMES)}
         write_tables(folder, tables | kept)
         write_weights(folder, self.model.state_dict())
-        files.write_json(folder, files.RESULT, self.result.to_json())
+        write_result(folder, self.result)
 
     def _check_span(self, span: float) -> None:
         step = self.task.options.step

@@ -101,10 +101,10 @@ PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pd
 """All that a fit draws; a picture of a chosen part is the user's."""
 
 
-def write_text(folder: Path, name: str, text: str | bytes) -> None:
-    """One file of a run, whole or not at all. Raises StorageError."""
+def write_text(folder: Path, name: str, text: str | bytes, named: bool = True) -> None:
+    """One file of a run, whole or not at all. Raises StorageError. named: as of `atomic_write`."""
     with telling_storage(folder / name):
-        atomic_write(folder / name, text)
+        atomic_write(folder / name, text, named=named)
 
 
 def write_json(folder: Path, name: str, data: Mapping[str, Any], allow_nan: bool = False) -> None:
@@ -120,7 +120,7 @@ def write_csv(folder: Path, name: str, header: Sequence[str], rows: Iterable[Seq
 def write_config(
     folder: Path, loaded: LoadedConfig, own: Mapping[str, Any], renamed: Mapping[tuple[str, ...], str] | None = None
 ) -> None:
-    """The config as resolved, with the data that lie in the run folder itself.
+    """The config as resolved, with the data that lie in the run folder itself; before `write_result`.
 
     own: what the data section says of the files of this folder (doses, inputs, the table of experiments).
     renamed: what other files are called here, by the keys of the config that name them.
@@ -135,7 +135,8 @@ def write_config(
         _set(config, keys, name)
     note = f"# {loaded.path.name} as odefit resolved it\n"
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    write_text(folder, CONFIG, note + yaml.dump(config, Dumper=dumper, sort_keys=False, allow_unicode=True))
+    text = yaml.dump(config, Dumper=dumper, sort_keys=False, allow_unicode=True)
+    write_text(folder, CONFIG, note + text, named=False)
 
 
 def _set(config: dict[str, Any], keys: tuple[str, ...], value: str) -> None:

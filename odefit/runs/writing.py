@@ -10,12 +10,13 @@ from typing import Any
 
 from odefit.config.earlier import EarlierFit
 from odefit.config.load import LoadedConfig
+from odefit.data.atomic_files import sync_folder
 from odefit.data.doses import write_doses
 from odefit.data.experiments import Experiment
 from odefit.data.inputs import write_inputs
 from odefit.data.outputs import telling_storage
 from odefit.data.rest_column import STEADY_STATE
-from odefit.data.tables import write_table
+from odefit.data.table_writing import table_text
 from odefit.errors import DataError, RunError
 from odefit.runs import folder as files
 from odefit.runs.results import Result
@@ -30,9 +31,10 @@ _PARAMETERS = (
 
 
 def write_data(path: Path, loaded: LoadedConfig, measured: Sequence[Experiment], names: Sequence[str]) -> None:
-    """data.csv: the measurements as they were fitted. Raises RunError."""
+    """data.csv: the measurements as they were fitted; before `write_result`. Raises RunError."""
     with telling(path / files.DATA):
-        write_table(path / files.DATA, measured, names, time=loaded.config.data.time or "time")
+        text = table_text(path / files.DATA, measured, names, time=loaded.config.data.time or "time")
+    files.write_text(path, files.DATA, text, named=False)
 
 
 @contextmanager
@@ -57,10 +59,16 @@ def parameter_table(result: Result) -> Table:
 
 
 def write_tables(path: Path, tables: Mapping[str, str | None]) -> None:
-    """Tables by their file names, as CSV. Raises RunError."""
+    """Tables by their file names, as CSV; before `write_result`. Raises RunError."""
     for name, text in tables.items():
         if text is not None:
-            files.write_text(path, name, text)
+            files.write_text(path, name, text, named=False)
+
+
+def write_result(path: Path, result: Result) -> None:
+    """result.json, which says that the run is complete: once the names of all other files are on the disk."""
+    sync_folder(path)
+    files.write_json(path, files.RESULT, result.to_json())
 
 
 def write_weights(path: Path, weights: Mapping[str, Any], name: str = files.WEIGHTS) -> None:

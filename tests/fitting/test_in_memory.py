@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,31 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not os.listdir(temporary)
     assert odefit.fit(LYNX, ["fit.starts=1"]).path is None
     assert not os.listdir(here)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs folders that can be synchronised")
+def test_the_disk_has_the_names_of_all_files_before_that_of_the_result(
+    run: odefit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, rename, sync = list[str](), os.replace, os.fsync
+
+    def renamed(source: Any, target: Any) -> None:
+        rename(source, target)
+        steps.append(Path(target).name)
+
+    def synced(descriptor: int) -> None:
+        sync(descriptor)
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+
+    monkeypatch.setattr(os, "replace", renamed)
+    monkeypatch.setattr(os, "fsync", synced)
+    run.save(tmp_path / "saved")
+    last = steps.index("result.json")
+    assert steps[last - 2 : last + 2] == ["folder", "file", "result.json", "folder"]
+    names = [step for step in steps if step not in ("file", "folder")]
+    assert sorted(names) == sorted(path.name for path in (tmp_path / "saved").iterdir())
+    assert all(steps[steps.index(name) - 1] == "file" for name in names)
+    assert max(steps.index(name) for name in names if name != "result.json") < last - 2
 
 
 def test_a_run_in_memory_has_what_its_folder_would_have(run: odefit.Run, tmp_path: Path) -> None:
