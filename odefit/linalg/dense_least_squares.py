@@ -14,7 +14,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.linalg.boxed_quadratic import minima_in_boxes
 from odefit.linalg.matrix import EPS
-from odefit.linalg.quick_minima import quick_minima
+from odefit.linalg.quick_minima import quick_minima, quick_triangles
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
 from odefit.linalg.strict_minima import STRICT
 from odefit.records import dataclass
@@ -52,14 +52,14 @@ class DenseLeastSquares(LeastSquaresStack):
     @classmethod
     def of(cls, a: FloatArray, z: FloatArray) -> DenseLeastSquares:
         """The problems of matrices a [B, M, P], in the units of their columns, and z [B, M]."""
-        q, r = np.linalg.qr(a)
-        whole = cls(r, q, adjoint(q, z), *_curvatures(r))
+        q, r, least, most = quick_triangles(a) or _triangles(a)
+        whole = cls(r, q, adjoint(q, z), least, most)
         others = true_at(~whole.is_strict(np.zeros(len(a))))
         if len(others):
-            u, s, v = np.linalg.svd(r[others], full_matrices=False)
+            u, s, v = np.linalg.svd(a[others], full_matrices=False)
             seen = s > max(a.shape[1:]) * EPS * s[:, :1]
             r[others] = np.where(seen, s, 0.0)[:, :, None] * v
-            q[others] = q[others] @ (u * seen[:, None, :])
+            q[others] = u * seen[:, None, :]
             whole.c[others] = adjoint(q[others], z[others])
         return whole
 
@@ -135,19 +135,20 @@ class DenseLeastSquares(LeastSquaresStack):
         self.least[points], self.most[points] = other.least, other.most
 
 
-def _curvatures(r: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the curvatures of |R p|²/2 are at least, and at most, of upper triangles R [B, k, P]; [B] each.
+def _triangles(a: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Q [B, M, k] and R [B, k, P] of a [B, M, P], and what the curvatures of |a p|²/2 are at least, and at most, [B].
 
     The squares of the singular values add up to |R|², and those of their inverses to |R^-1|², by Frobenius' norm.
     """
+    q, r = np.linalg.qr(a)
     rank, n = r.shape[1:]
     most = np.square(r).sum(axis=(1, 2))
     if rank < n:
-        return np.zeros(len(r)), most
+        return q, r, np.zeros(len(r)), most
     regular = (r[:, np.arange(n), np.arange(n)] != 0).all(axis=1)
     with np.errstate(over="ignore"):
         inverse = np.square(np.linalg.inv(np.where(regular[:, None, None], r, np.eye(n)))).sum(axis=(1, 2))
-    return np.where(regular, 1 / inverse, 0.0), most
+    return q, r, np.where(regular, 1 / inverse, 0.0), most
 
 
 @dataclass

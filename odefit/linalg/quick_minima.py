@@ -1,4 +1,4 @@
-"""The minima of many strictly convex models by one call of machine code (strict_minima.py)."""
+"""Many small matrices by one call of machine code: A = Q R (triangles.py), minima in boxes (strict_minima.py)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray, Mask
 from odefit.compilation import machine_code
 from odefit.records import dataclass
+
+MODULES = ("odefit.linalg.strict_minima", "odefit.linalg.triangles")
+
+MAX_DECOMPOSED = 30
+"""Columns of a matrix beyond which LAPACK's blocks take less."""
 
 MAX_COLUMNS = 100
 """Of more, LAPACK's Cholesky decompositions take less."""
@@ -54,15 +59,28 @@ def quick_minima(
     sizes, places, work = np.array([n, k], dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n * (3 + 2 * n))
     given = (sizes, rows, targets, least, most, low, high, radius, found, p, done, places, work)
     arrays = [np.ascontiguousarray(array) for array in given]
-    code.call(points, *map(_address, arrays))
+    code.minima(points, *map(_address, arrays))
     return p, found, done != 0
+
+
+def quick_triangles(a: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
+    """Q [B, M, P] and R [B, P, P] of a [B, M, P], and what the curvatures of |a p|²/2 are at least, and at most, [B]
+    each. None where there is no machine code, or where it is not the quicker way."""
+    points, m, n = a.shape
+    code = _code() if 0 < n <= min(m, MAX_DECOMPOSED) else None
+    if code is None:
+        return None
+    q, r, least, most = np.array(a, order="C"), np.empty((points, n, n)), np.empty(points), np.empty(points)
+    code.triangles(points, m, n, *map(_address, (q, r, least, most, np.empty(n))))
+    return q, r, least, most
 
 
 @dataclass(frozen=True)
 class _Code:
-    """The function, and what it lives in."""
+    """The functions, and what they live in."""
 
-    call: Any
+    minima: Any
+    triangles: Any
     home: machine_code.MachineCode
 
 
@@ -72,11 +90,12 @@ def _code() -> _Code | None:
     if machine_code.missing() is not None:
         return None
     try:
-        home = machine_code.code_of_modules(["odefit.linalg.strict_minima"], ["minima"])
+        home = machine_code.code_of_modules(MODULES, ["minima", "triangles"])
     except machine_code.FAULTS:
         return None
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 13)
-    return _Code(kind(home.address("minima")), home)
+    minima = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 13)
+    triangles = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 5)
+    return _Code(minima(home.address("minima")), triangles(home.address("triangles")), home)
 
 
 def _address(array: NDArray[Any]) -> int:

@@ -9,9 +9,10 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from odefit.linalg import quick_minima as quick
-from odefit.linalg.dense_least_squares import DenseLeastSquares
+from odefit.linalg.dense_least_squares import DenseLeastSquares, _triangles
 from odefit.linalg.matrix import EPS
 from odefit.linalg.strict_minima import ROUNDING, minima
+from odefit.linalg.triangles import triangles
 from odefit.optimizers.local_model import LocalModels, norm
 from small_problems import Array
 
@@ -156,6 +157,38 @@ def test_curvatures_are_between_their_limits() -> None:
     assert (problem.most >= s[:, 0] ** 2 * (1 - 1e-12)).all()
     assert (problem.most <= s[:, 0] ** 2 * 6).all()
     np.testing.assert_allclose(problem.largest_curvature(), s[:, 0] ** 2)
+
+
+@needs_llvmlite
+@pytest.mark.parametrize("shape", [(1, 1), (42, 8), (9, 9), (50, 30)])
+def test_triangles_are_lapacks_and_those_of_their_text_as_python(shape: tuple[int, int]) -> None:
+    a, (m, n) = np.random.default_rng(0).normal(size=(POINTS, *shape)), shape
+    found = quick.quick_triangles(a)
+    assert found is not None
+    q, r, least, most = found
+    np.testing.assert_allclose(q @ r, a, rtol=0, atol=1e-13)
+    # Columns that are nearly dependent cost as many digits as there are in the condition.
+    np.testing.assert_allclose(np.swapaxes(q, 1, 2) @ q, np.broadcast_to(np.eye(n), (POINTS, n, n)), rtol=0, atol=1e-11)
+    _, theirs, *limits = _triangles(a)
+    signs = np.sign(theirs[:, np.arange(n), np.arange(n)])[:, :, None]
+    np.testing.assert_allclose(r, signs * theirs, rtol=0, atol=1e-11)
+    np.testing.assert_allclose([least, most], limits, rtol=1e-9)
+    np.testing.assert_array_equal(quick.quick_triangles(a[3:4])[1][0], r[3])  # type: ignore[index]
+    flat = np.ravel(a).copy(), np.empty(r.size), np.empty(POINTS), np.empty(POINTS)
+    triangles(POINTS, m, n, *flat, np.empty(n))
+    for own, other in zip(flat, found, strict=True):
+        np.testing.assert_allclose(own, np.ravel(other), rtol=1e-9, atol=1e-11)
+
+
+@needs_llvmlite
+def test_a_triangle_without_an_inverse_has_no_least_curvature() -> None:
+    a = np.random.default_rng(0).normal(size=(2, 5, 3))
+    a[0, :, 1], a[1] = 0.0, 0.0
+    found = quick.quick_triangles(a)
+    assert found is not None
+    assert found[2].tolist() == [0.0, 0.0]
+    assert all(np.isfinite(array).all() for array in found)
+    assert quick.quick_triangles(a[:, :2]) is None
 
 
 def test_many_columns_and_a_machine_without_llvmlite_are_served_by_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
