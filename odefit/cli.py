@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from odefit import undescribed_schemas
 from odefit._version import __version__
 from odefit.commands.bootstrap import bootstrap
 from odefit.commands.compare import compare
@@ -78,6 +79,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> object:
         """Run one; Ctrl-C in it is an exit code, which the one that knows what was reached has said itself."""
+        undescribed_schemas.leave_out_types()  # which typer, and what reads configs, are about to import
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -108,6 +108,26 @@ print(version("numpy") == metadata("numpy")["Version"])
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+@pytest.mark.parametrize("first", ["", "import pydantic_core"])
+def test_types_of_schemas_are_left_out_of_what_is_not_imported_yet(first: str) -> None:
+    """Typed dictionaries of others are what they were, and pydantic checks them."""
+    code = f"""
+import typing, typing_extensions
+before = typing.TypedDict, typing_extensions.TypedDict
+{first}
+from odefit.undescribed_schemas import leave_out_types
+leave_out_types()
+from pydantic import TypeAdapter
+from pydantic_core.core_schema import IntSchema
+from odefit.config.json_schema import SCHEMA_FILE, schema_text
+print("le" in getattr(IntSchema, "__optional_keys__", ()), (typing.TypedDict, typing_extensions.TypedDict) == before)
+print(TypeAdapter(typing_extensions.TypedDict("Pair", {{"a": int}})).validate_python({{"a": "1"}}))
+print(schema_text() == SCHEMA_FILE.read_text(encoding="utf-8"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout == f"{bool(first)} True\n{{'a': 1}}\nTrue\n"
+
+
 def test_help_needs_no_numbers() -> None:
     code = PROGRAM % (("numpy", "pydantic", *HEAVY),)
     done = subprocess.run(
