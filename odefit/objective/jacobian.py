@@ -193,10 +193,9 @@ class LocalColumns:
     def _targets_of(self, experiment: IntArray) -> list[Target]:
         """Where the slopes of rows of experiments [M] go; it is looked up once for the same array."""
         known = self._targets.get(id(experiment))
-        if known is None:
+        if known is None or known[0] is not experiment:  # as may be in a copy, where arrays have other ids
             if len(self._targets) >= MAX_TARGETS:
                 self._targets.clear()
-            # The array is kept there, so no other one can have its id.
             known = self._targets[id(experiment)] = experiment, self._found(experiment)
         return known[1]
 

@@ -66,10 +66,14 @@ class Likelihood:
         self.failure: str | None = None
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
 
-    @cached_property
+    @property
     def columns(self) -> LocalColumns:
         """Where derivatives to the sensitive local symbols go in A, and which form it has."""
-        return LocalColumns(self.problem, self.blocks)
+        known = self.problem.layouts
+        if self.blocks not in known:
+            known[self.blocks] = LocalColumns(self.problem, self.blocks)
+        found: LocalColumns = known[self.blocks]
+        return found
 
     @cached_property
     def _priors(self) -> list[tuple[int, int, Prior]]:

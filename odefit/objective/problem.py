@@ -130,6 +130,7 @@ class FitProblem:
     def _with(self, **fields: Any) -> FitProblem:
         other = replace(self, **fields)
         vars(other).update((name, vars(self)[name]) for name in _OF_DATA if name in vars(self))
+        vars(other)["layouts"] = self.layouts
         return other
 
     def solutions(self, p: FloatArray, experiments: tuple[Experiment, ...], derivatives: bool = False) -> Solutions:
@@ -150,6 +151,11 @@ class FitProblem:
             # What was solved with the measurements is the same without them.
             vars(bare).update(solved=self, together=self.together)
         return bare
+
+    @cached_property
+    def layouts(self) -> dict[bool | None, Any]:
+        """Where derivatives go in A (jacobian.py), by the form that is asked for: found once for all likelihoods."""
+        return {}
 
     @cached_property
     def together(self) -> Together | None:

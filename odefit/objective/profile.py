@@ -17,6 +17,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.engines.base import Engine
 from odefit.linalg.score import Evaluation, Evaluations, Gradient
+from odefit.model.formulas import free_names
 from odefit.objective.likelihood import Likelihood, Measured
 from odefit.objective.measurements import ObservableData
 from odefit.objective.observation import Moments
@@ -61,7 +62,7 @@ class ProfileLikelihood:
         observation = problem.observation
         compared = observation.comparisons.formulas if observation.comparisons else []
         users = sum(
-            bool({str(x) for x in formula.free_symbols} & symbols)
+            not symbols.isdisjoint(free_names(formula))
             for formula in (*observation.system.rhs, *observation.system.start, *observation.formulas, *compared)
         )
         return users == len(name_users)

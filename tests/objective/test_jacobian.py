@@ -65,6 +65,17 @@ def test_slopes_go_to_the_parameters_of_their_experiment(index: list[list[int]],
         np.testing.assert_allclose(dense[1:], whole[b], rtol=1e-15)
 
 
+def test_a_copy_does_not_take_other_rows_for_those_it_knew() -> None:
+    columns, factor, slopes = columns_of(OWN, 9, False), np.ones((1, 9)), np.arange(6.0).reshape(1, 2, 3)
+    other = np.array([2, 3])
+    columns._targets[id(other)] = (
+        np.array([0, 1]),
+        columns._found(np.array([0, 1])),
+    )  # from a process where it had its id
+    found = columns.stack([], np.zeros((1, 0)), [LocalRows(slopes, other)], factor)[0].dense()
+    np.testing.assert_array_equal(found, expected(OWN, 9, slopes, other, factor)[0])
+
+
 def test_rows_are_told_apart_however_many_there_were() -> None:
     columns, factor = columns_of(OWN, 9, False), np.ones((1, 9))
     for k in range(3 * MAX_TARGETS):
