@@ -34,9 +34,12 @@ def settled_engine(
     engine = make(options)
     if options.method != AUTO or not engine.is_compiled:
         return engine
+    engine.solve(p, experiments)
+    if not engine.is_found_stiff:
+        return engine.reset_copy()
     stiff = 0
     for own, experiment in zip(p, experiments, strict=True):
+        engine = engine.reset_copy()
         engine.solve(own[None], [experiment])
         stiff += engine.is_found_stiff
-        engine = engine.reset_copy()
-    return make(replace(options, begins_stiff=True)) if 2 * stiff > len(experiments) else engine
+    return make(replace(options, begins_stiff=True)) if 2 * stiff > len(experiments) else engine.reset_copy()

@@ -19,12 +19,11 @@ from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import IntegrationError
 from odefit.engines.kernel.stepping import DONE
 from odefit.engines.kernel.way_program import Coming, WayArrays, WayProgram
-from odefit.engines.kernel.ways import NUMBERS
 from odefit.engines.methods import METHODS
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.fixed_march import MAX_SETS
 from odefit.engines.segments.saltation import EventSensitivities
-from odefit.engines.segments.schedule import Segment, Timeline
+from odefit.engines.segments.schedule import EventTimes, Segment, Timeline
 from odefit.engines.segments.segment_system import SegmentSystem
 from odefit.engines.segments.triggered_way import AT_ROW
 from odefit.errors import ModelError
@@ -89,9 +88,11 @@ class CompiledWays:
     ) -> None:
         self.parts, self.program, self._timeline, self._stops = parts, program, timeline, fast.stops
         lag = None if parts.whole.dosing is None else parts.whole.dosing.lag
-        times = [sp.sympify(event.time) for event in parts.whole.events]
-        still = not fast.formulas and not parts.moving and all(time.is_number for time in times)
-        self._is_fixed = still and (lag is None or sp.sympify(lag).is_number)
+        times = [sp.S.Zero if lag is None else sp.sympify(lag), *(sp.sympify(e.time) for e in parts.whole.events)]
+        # When what happens, where that does not depend on parameters.
+        self._fixed_times: EventTimes | None = None
+        if not (fast.formulas or parts.moving) and all(time.is_number for time in times):
+            self._fixed_times = EventTimes(np.array([float(time) for time in times]), np.empty((0, 2)))
         self._known = ExperimentSets[WayArrays | None](MAX_SETS)
         self._offsets = ExperimentSets[IntArray](MAX_SETS)
         self._still: dict[tuple[str, ...], tuple[FloatArray, FloatArray, Mask]] = {}
@@ -153,7 +154,7 @@ class CompiledWays:
         if left.any():
             return None
         segments = 0
-        if not self._is_fixed:
+        if self._fixed_times is None:
             for own, events, experiment in zip(p, of.event_values(p), experiments, strict=True):
                 stops = self._stops(own, experiment)
                 segments += len(self._timeline(experiment).segments(events.event_times, stops))
@@ -163,8 +164,8 @@ class CompiledWays:
         self, of: EventSensitivities, p: FloatArray, experiments: Sequence[Experiment], which: IntArray, going: IntArray
     ) -> tuple[WayArrays | None, IntArray, FloatArray, IntArray]:
         """The ways, which one each member takes, what moves them, and the members that have one."""
-        if self._is_fixed:
-            arrays = self._known.find(experiments, lambda: self._fixed(of, p, experiments))
+        if (times := self._fixed_times) is not None:
+            arrays = self._known.find(experiments, lambda: self._fixed(of, times, experiments))
             return arrays, which[going], np.zeros((len(going), 1, len(of.names))), going
         usual = np.array([self._is_usual(e) for e in experiments])
         going = going[usual[which[going]]]
@@ -182,46 +183,43 @@ class CompiledWays:
             return None, which[:0], np.empty(0), going[:0]
         return self._packed(of, ways), np.arange(len(found)), np.stack(moved), np.array(found, dtype=np.intp)
 
-    def _fixed(self, of: EventSensitivities, p: FloatArray, experiments: Sequence[Experiment]) -> WayArrays | None:
+    def _fixed(self, of: EventSensitivities, times: EventTimes, experiments: Sequence[Experiment]) -> WayArrays | None:
         """The ways of experiments that do not depend on parameters; None where one of them is unusual."""
         if not all(map(self._is_usual, experiments)):
             return None
-        events = of.event_values(p[:1])[0]
         try:
-            ways = [(self._timeline(e).segments(events.event_times, self._stops(p[0], e)), e) for e in experiments]
+            ways = [(self._timeline(experiment).segments(times), experiment) for experiment in experiments]
         except IntegrationError:
             return None
         return self._packed(of, ways)
 
     def _packed(self, of: EventSensitivities, ways: Sequence[tuple[Sequence[Segment], Experiment]]) -> WayArrays:
-        states, first_event = len(self.parts.whole.states), len(self.program.coming.rules)
-        places, numbers, times, count = list[list[int]](), list[FloatArray](), list[FloatArray](), 0
-        for segments, experiment in ways:
-            slack = AT_ROW * (experiment.last - experiment.start or 1.0)
-            for segment in segments:
-                what, dose = segment.transition, np.zeros(states)
-                if what is not None and what.state >= 0:
-                    dose[what.state] = what.amount
-                moves = what.moved_by if what is not None and what.moved_by >= 0 and of.moves[what.moved_by] else -1
-                change = first_event + what.event if what is not None and what.event >= 0 else -1
-                offset = segment.start if self._is_shifted else 0.0
-                rows = segment.wanted.stop - segment.wanted.start
-                span = (
-                    segment.start - offset,
-                    (segment.end if segment.experiment is not None else segment.start) - offset,
-                )
-                places.append([count, rows, segment.wanted.start, moves, change])
-                numbers.append(np.concatenate([[*span, slack], segment.context, segment.feeds, dose]))
-                if segment.experiment is not None:
-                    times.append(segment.experiment.times[:rows] - offset)
-                    count += rows
-        lengths = [len(segments) for segments, _ in ways]
-        stride = NUMBERS + len(self.parts.plain.parameters) - len(self.parts.kept)
+        segments = [segment for own, _ in ways for segment in own]
+        lengths = [len(own) for own, _ in ways]
+        slack = np.repeat([AT_ROW * (experiment.last - experiment.start or 1.0) for _, experiment in ways], lengths)
+        start, end = np.array([(segment.start, max(segment.start, segment.end)) for segment in segments]).T
+        offset = start if self._is_shifted else np.zeros(len(segments))
+        rows = [len(segment.times) for segment in segments]
+        times = np.concatenate([segment.times for segment in segments])
+        first, times = offsets_of(rows), np.minimum(np.maximum(times, np.repeat(start, rows)), np.repeat(end, rows))
+        doses, first_event = np.zeros((len(segments), len(self.parts.whole.states))), len(self.program.coming.rules)
+        moves, changes = [-1] * len(segments), [-1] * len(segments)
+        for k, segment in enumerate(segments):
+            if (what := segment.transition) is None:
+                continue
+            if what.state >= 0:
+                doses[k, what.state] = what.amount
+            if what.moved_by >= 0 and of.moves[what.moved_by]:
+                moves[k] = what.moved_by
+            if what.event >= 0:
+                changes[k] = first_event + what.event
+        known = [np.array([getattr(segment, name) for segment in segments]) for name in ("context", "feeds")]
+        places = [first[:-1], rows, [segment.wanted.start for segment in segments], moves, changes]
         return WayArrays(
             offsets_of(lengths),
-            np.array(places, dtype=np.int64).reshape(-1, 5),
-            np.array(numbers).reshape(-1, stride),
-            np.concatenate([*times, np.zeros(1)]),
+            np.array(places, dtype=np.int64).T.copy(),
+            np.concatenate([np.stack([start - offset, end - offset, slack], axis=1), *known, doses], axis=1),
+            np.append(times - np.repeat(offset, rows), 0.0),
         )
 
     def _is_usual(self, experiment: Experiment) -> bool:

@@ -97,7 +97,7 @@ def rounds_of(ways: Sequence[Sequence[Segment]], n_states: int) -> list[Round]:
         going = [e for e, own in enumerate(steps) if at[e] < len(own)]
         if not going:
             return rounds
-        short = [e for e in going if steps[e][at[e]].segment.experiment is None]
+        short = [e for e in going if not steps[e][at[e]].segment.has_length]
         chosen = short or going
         rounds.append(_round(len(steps), chosen, [steps[e][at[e]] for e in chosen], any(at[e] == 0 for e in chosen)))
         for e in chosen:
@@ -110,7 +110,7 @@ def _steps(segments: Sequence[Segment], n_states: int) -> list[_Step]:
         if segment.transition is not None and segment.transition.state >= 0:
             amounts[segment.transition.state] += segment.transition.amount
         has_rows = segment.wanted.stop > segment.wanted.start
-        if segment.experiment is not None or has_rows or segment is segments[-1]:
+        if segment.has_length or has_rows or segment is segments[-1]:
             found.append(_Step(segment, amounts))
             amounts = np.zeros(n_states)
     return found

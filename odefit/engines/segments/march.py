@@ -122,7 +122,7 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         if self._is_along:
             behind = np.pad(self._slope[: self._n], ((0, 0), (0, self._rated)))
             self.row = np.concatenate([self.row, behind.ravel()])
-        if start.segment.experiment is None:
+        if not start.segment.has_length:
             self._keep(y[None], self._slope[None, : self._n])
 
     def states(self, y: FloatArray) -> FloatArray:

@@ -50,7 +50,7 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
             y = y if by_weights is None else y + by_weights
         self._segment, self._end = start.segment, y
         y, self._remembered = y[: self._n], y[self._n :]
-        if start.segment.experiment is None:
+        if not start.segment.has_length:
             wanted = start.segment.wanted
             self._parts.append(y.expand(wanted.stop - wanted.start, -1))
             return

@@ -55,7 +55,7 @@ class Plan:
         base = self.base.reset_copy()
         scouting = base if self.scouting is self.base else self.scouting.reset_copy()
         final = None if self._final is None else self._final.reset_copy()
-        return replace(self, base=base, scouting=scouting, _final=final, _compiled={})
+        return replace(self, base=base, scouting=scouting, _final=final)
 
     def solve(self, rows: FloatArray, parts: Sequence[Experiment], sensitivities: bool) -> Solutions:
         """Segments from the rows of their marches."""

@@ -206,7 +206,7 @@ class EventSensitivities:
                 raise IntegrationError(Failure(reason, segment.start))
             before = segment
             has_rows = segment.wanted.stop > segment.wanted.start
-            if segment.experiment is not None or has_rows or segment is segments[-1]:
+            if segment.has_length or has_rows or segment is segments[-1]:
                 y = yield SegmentStart(segment, y, A, B)
                 A, B = None, None
         if to_rest is not None:

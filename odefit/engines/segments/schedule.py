@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field, replace
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,17 +72,38 @@ class Transition:
 class Segment:
     """A part of the way, [start, end]; `transition` comes before it.
 
-    context: see `SegmentSystem`; feeds: rates of infusion, of which a fraction arrives. wanted: which of the whole
-    experiment's times lie in it. experiment: these times and the end, for an engine; None where it has no length.
+    context: see `SegmentSystem`; feeds: rates of infusion, of which a fraction arrives. wanted: which rows of the whole
+    experiment `name` lie in it; times: theirs.
     """
 
+    name: str
     start: float
     end: float
     transition: Transition | None
     context: FloatArray
     feeds: FloatArray
     wanted: slice
-    experiment: Experiment | None
+    times: FloatArray
+
+    @property
+    def has_length(self) -> bool:
+        """Whether there is anything to be solved."""
+        return self.end > self.start
+
+    @property
+    def rows(self) -> FloatArray:
+        """Its times, none of which differs from its start or its end by rounding."""
+        return np.minimum(np.maximum(self.times, self.start), self.end)
+
+    @cached_property
+    def experiment(self) -> Experiment | None:
+        """What an engine solves: from the start to the end, read at the rows and the end; None without length."""
+        if not self.has_length:
+            return None
+        times = self.rows
+        if not len(times) or self.times[-1] < self.end:
+            times = np.append(times, self.end)
+        return Experiment(self.name, times, np.empty((len(times), 0)), self.start)
 
 
 @dataclass
@@ -168,18 +191,18 @@ class Timeline:
         return drafts
 
     def _draft_doses(self, event_times: EventTimes) -> list[_Draft]:
-        lag, states = float(event_times.times[0]), self.segment_system.whole.states
+        lag, states, slack = float(event_times.times[0]), self.segment_system.whole.states, self.experiment.slack
         drafts = []
         for dose in self.experiment.doses:
             time = dose.time + lag
             if not np.isfinite(time):
                 raise IntegrationError(Failure(FailureReason.LAG_NOT_FINITE))
-            if time < self.experiment.start - self.experiment.slack:
+            if time < self.experiment.start - slack:
                 raise IntegrationError(Failure(FailureReason.DOSE_BEFORE_START, time))
             if dose.spread is not None:
                 drafts += self._spread(dose, dose.spread, time, event_times)
                 continue
-            if dose.duration <= self.experiment.slack:
+            if dose.duration <= slack:
                 transition = Transition(moved_by=0, state=states.index(dose.state), amount=dose.amount)
                 drafts.append(_Draft(time, _DOSE, transition))
                 continue
@@ -220,11 +243,12 @@ class Timeline:
         return [d for i, d in enumerate(kept) if d.order != _STOP or i == 0 or d.time > kept[i - 1].time]
 
     def _assemble(self, drafts: list[_Draft], sides: FloatArray) -> tuple[Segment, ...]:
-        n, times = len(drafts) + 1, np.asarray(self._finite.times, dtype=np.float64)
-        starts = np.array([self.experiment.start, *(draft.time for draft in drafts)])
-        ends = np.append(starts[1:], times[-1])
-        feeds = np.zeros((n, len(self.segment_system.kind.infused)))
-        known = np.tile(sides, (n, 1))
+        n, finite = len(drafts) + 1, self._finite
+        times = np.asarray(finite.times, dtype=np.float64)
+        starts = [self.experiment.start, *(draft.time for draft in drafts)]
+        ends = [*starts[1:], float(times[-1])]
+        feeds, known = np.zeros((n, len(self.segment_system.kind.infused))), np.empty((n, len(sides)))
+        known[:] = sides
         for i, draft in enumerate(drafts, start=1):
             if draft.feed is not None:
                 slot, rate = draft.feed
@@ -232,22 +256,26 @@ class Timeline:
             if draft.side is not None:
                 slot, value = draft.side
                 known[i:, slot] = value
-        middles = self._middles(starts, ends)
-        coefficients = [polynomials(u, middles) for u in self._inputs]
-        contexts = self.segment_system.contexts(middles, coefficients, known)
+        contexts = self._contexts(np.array(starts), np.array(ends), known)
         # The rows just before a transition belong to the segment that ends there, all others to the one that begins.
-        before = np.nextafter(times - self._finite.slack, -np.inf)
-        reach = np.maximum.accumulate(np.where(self._finite.sides < 0, before, times + self._finite.slack))
-        bounds = np.append(np.searchsorted(reach, starts[1:]), len(times))
-        segments = []
-        for i in range(n):
-            wanted = slice(int(bounds[i - 1]) if i else 0, int(bounds[i]))
-            transition = drafts[i - 1].transition if i else None
-            experiment = between(self.experiment.name, float(starts[i]), float(ends[i]), times[wanted])
-            segments.append(
-                Segment(float(starts[i]), float(ends[i]), transition, contexts[i], feeds[i], wanted, experiment)
-            )
-        return tuple(segments)
+        reach = times + finite.slack
+        if finite.side is not None:
+            before = np.nextafter(times - finite.slack, -np.inf)
+            reach = np.maximum.accumulate(np.where(finite.side < 0, before, reach))
+        bounds = [0, *np.searchsorted(reach, starts[1:]).tolist(), len(times)]
+        transitions = [None, *(draft.transition for draft in drafts)]
+        rows = [slice(*pair) for pair in pairwise(bounds)]
+        return tuple(
+            Segment(finite.name, starts[i], ends[i], transitions[i], contexts[i], feeds[i], rows[i], times[rows[i]])
+            for i in range(n)
+        )
+
+    def _contexts(self, starts: FloatArray, ends: FloatArray, sides: FloatArray) -> FloatArray:
+        """See `SegmentSystem.contexts`."""
+        if not self.segment_system.context:
+            return np.empty((len(starts), 0))
+        middles = self._middles(starts, ends)
+        return self.segment_system.contexts(middles, [polynomials(u, middles) for u in self._inputs], sides)
 
     def _middles(self, starts: FloatArray, ends: FloatArray) -> FloatArray:
         """Of each segment; those of no length take the next one's, which knows what holds from there on."""
@@ -271,14 +299,6 @@ def _finite(experiment: Experiment, happens: Sequence[float]) -> Experiment:
     return replace(experiment, times=np.append(experiment.times[:-1], last), side=sides)
 
 
-def between(name: str, start: float, end: float, wanted: FloatArray) -> Experiment | None:
-    """What an engine solves: from the start to the end, read at the wanted times and the end."""
-    if end <= start:
-        return None
-    times = np.clip(wanted if len(wanted) and wanted[-1] >= end else np.append(wanted, end), start, end)
-    return Experiment(name, times, np.empty((len(times), 0)), start)
-
-
 def parted(segment: Segment, time: float, experiment: Experiment, slack: float) -> tuple[Segment, Segment]:
     """A segment of an experiment before and after an event on its way.
 
@@ -290,18 +310,17 @@ def parted(segment: Segment, time: float, experiment: Experiment, slack: float) 
     is_before = (times < time - slack) | ((sides < 0) & (times <= time + slack))
     middle = segment.wanted.start + int(np.count_nonzero(np.minimum.accumulate(is_before)))
     before, after = slice(segment.wanted.start, middle), slice(middle, segment.wanted.stop)
-    first = between(experiment.name, segment.start, time, np.asarray(experiment.times)[before])
-    rest = between(experiment.name, time, segment.end, np.asarray(experiment.times)[after])
+    first, rest = np.split(times, [middle - segment.wanted.start])
     return (
-        replace(segment, end=time, wanted=before, experiment=first),
-        replace(segment, start=time, transition=None, wanted=after, experiment=rest),
+        replace(segment, end=time, wanted=before, times=first),
+        replace(segment, start=time, transition=None, wanted=after, times=rest),
     )
 
 
 def behind(segment: Segment) -> Segment:
     """The row at infinite time, behind the last segment."""
     row = slice(segment.wanted.stop, segment.wanted.stop + 1)
-    return replace(segment, start=segment.end, transition=None, wanted=row, experiment=None)
+    return replace(segment, start=segment.end, transition=None, wanted=row, times=segment.times[:0])
 
 
 def kind_of(experiment: Experiment, inputs: Sequence[str], dosing: Dosing | None = None) -> Kind:

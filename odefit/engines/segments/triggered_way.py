@@ -21,7 +21,7 @@ from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStart, SegmentStarts, ToRest
-from odefit.engines.segments.schedule import Segment, behind, between, parted
+from odefit.engines.segments.schedule import Segment, behind, parted
 from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.scout import GapFunctions, Hit, Scout, Standing
 from odefit.engines.segments.triggers import Rule, Rules
@@ -116,7 +116,7 @@ class TriggeredWay:
                 until = part.end + (tolerance if is_last else 0.0)
                 hit = self._scout.find(part, until, y, self._standing) if until > part.start else None
                 first, rest = (part, None) if hit is None else parted(part, hit.time, self._experiment, tolerance)
-                if first.experiment is not None or first.wanted.stop > first.wanted.start or (is_last and rest is None):
+                if first.has_length or first.wanted.stop > first.wanted.start or (is_last and rest is None):
                     end = yield SegmentStart(first, y, A, B)
                     y = np.concatenate([end, y[len(end) :]])
                     A, B = None, None
@@ -126,7 +126,7 @@ class TriggeredWay:
                 y, A, B = self._hit(hit, rest, y, A, B)
                 part = rest
         if self._to_rest is not None:
-            yield from self._rest(replace(part, start=part.end, transition=None, experiment=None), y, self._to_rest)
+            yield from self._rest(replace(part, start=part.end, transition=None), y, self._to_rest)
 
     def _rest(self, segment: Segment, y: FloatArray, to_rest: ToRest) -> SegmentStarts:
         """From the last row or change on to rest, through all events that come on the way."""
@@ -145,8 +145,8 @@ class TriggeredWay:
             if hit is None:
                 break
             if hit.time > segment.start:
-                way = between(self._experiment.name, segment.start, hit.time, np.empty(0))
-                part = replace(segment, end=hit.time, wanted=slice(row.wanted.start, row.wanted.start), experiment=way)
+                wanted = slice(row.wanted.start, row.wanted.start)
+                part = replace(segment, end=hit.time, wanted=wanted, times=segment.times[:0])
                 end = yield SegmentStart(part, y, A, B)
                 y, A, B = np.concatenate([end, y[len(end) :]]), None, None
             segment = replace(segment, start=hit.time, end=hit.time)

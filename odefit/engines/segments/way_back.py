@@ -142,7 +142,7 @@ def pull_marched(
     """What parameters are worth [M, K] for members that each went by itself; offsets [M + 1] of their rows."""
     left, stretches = [0 if one.failure else len(one.passed) for one in marches], list[Stretch]()
     while going := [m for m, count in enumerate(left) if count]:
-        short = [m for m in going if _last(marches[m], left[m]).experiment is None]
+        short = [m for m in going if not _last(marches[m], left[m]).has_length]
         chosen = short or going
         stretches.append(_stretch(of, marches, chosen, left, offsets))
         for m in chosen:
