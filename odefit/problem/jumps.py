@@ -7,6 +7,7 @@ any others: numbers drawn once, but for those that are known.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,8 @@ NOTHING, DOSE, EVENT, STEP = range(4)
 _DRAWS, _SEED = 2, 20
 _SAME = 1e-9
 """Values that differ by less, relatively, are one."""
+_LEAST_SHARE = 1e-3
+"""Of the largest dose of a moment, below which another is not taken for less: it still makes a state jump."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class _Happening:
     events: tuple[int, ...]
     doses: tuple[tuple[int, float], ...]
     steps: tuple[str, ...]
+
+    @property
+    def of_any_size(self) -> _Happening:
+        """The same with its largest dose 1, beside states that are drawn about 1: whether an observable jumps does not
+        depend on the unit of doses."""
+        largest = max((abs(amount) for _, amount in self.doses), default=0.0)
+        if not 0 < largest < math.inf:
+            return self
+        shares = ((state, amount / largest) for state, amount in self.doses)
+        doses = tuple((k, math.copysign(max(abs(x), _LEAST_SHARE), x) if x else 0.0) for k, x in shares)
+        return _Happening(self.events, doses, self.steps)
 
 
 class JumpFinder:
@@ -76,7 +90,7 @@ class JumpFinder:
             return found
         values = self._values(experiment)
         for row, what in self._happenings(experiment, values).items():
-            jumps, by_dose = self._jumps(what, values, float(experiment.times[row]))
+            jumps, by_dose = self._jumps(what.of_any_size, values, float(experiment.times[row]))
             found[row, jumps] = EVENT if what.events else STEP
             found[row, by_dose] = DOSE
         if self._timed:

@@ -103,6 +103,10 @@ def test_before_a_dose_after_an_event_unless_something_says_otherwise() -> None:
     assert sides(with_keys(BOLUS, at_jumps="after"), frame) == [[-s for s in at_doses]]
     assert sides(with_keys(BOLUS, at_jumps={"conc": "after"}), frame) == [[-s for s in at_doses]]
     assert sides({**BOLUS, "version": 1}, frame) == [[-s for s in at_doses]]
+    for unit in (1e-14, 1e14):
+        frame = pd.DataFrame({**TROUGHS, "conc": np.array(TROUGHS["conc"]) * unit})
+        doses = [{**BOLUS["data"]["doses"][0], "amount": 100 * unit}]
+        assert sides(with_keys(BOLUS, doses=doses), frame) == [at_doses]
     once = pd.DataFrame({"time": [0, 8, 24, 40], "x": [0.05, 0.23, 0.048, 1]})
     assert sides(GROWTH, once) == [[0, 0, 1, 0]]
     assert sides(with_keys(GROWTH, at_jumps="before"), once) == [[0, 0, -1, 0]]
@@ -243,6 +247,22 @@ def test_only_what_is_measured_and_jumps_counts() -> None:
         model = {**ORAL["model"], "observables": {name: ORAL["model"]["observables"][name]}}
         parameters = {k: v for k, v in ORAL["parameters"].items() if k != "V" or name == "conc"}
         assert sides({**ORAL, "model": model, "parameters": parameters}, frame.assign(**{name: values})) == expected
+
+
+@pytest.mark.parametrize("amounts", [(100, 50), (100, 100), (1, 1e-12), (1e-12, 1e-12)])
+@pytest.mark.parametrize("observable", ["A", "B", "A - B"])
+def test_doses_of_one_time_count_whatever_their_sizes(amounts: tuple[float, float], observable: str) -> None:
+    config = {
+        "model": {
+            "equations": {"A": "-ke*A", "B": "-ke*B"},
+            "initial": {"A": 0, "B": 0},
+            "observables": {"seen": observable},
+        },
+        "parameters": {"ke": {"value": 0.2, "bounds": [0.01, 10]}},
+        "data": {"doses": [{"time": 12, "state": k, "amount": x} for k, x in zip("AB", amounts, strict=True)]},
+    }
+    jumps = observable != "A - B" or amounts[0] != amounts[1]
+    assert sides(config, pd.DataFrame({"time": [1, 12, 13], "seen": [1, 2, 3]})) == [[0, -1 if jumps else 0, 0]]
 
 
 def test_two_observables_of_one_row_may_be_on_two_sides() -> None:
