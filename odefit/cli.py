@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import UserDict
-from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -12,50 +12,34 @@ from typer.core import TyperGroup
 
 from odefit import undescribed_schemas
 from odefit._version import __version__
-from odefit.commands.bootstrap import bootstrap
-from odefit.commands.compare import compare
-from odefit.commands.demo import demo
-from odefit.commands.design import design
-from odefit.commands.discover import discover
 from odefit.commands.ending import Endings
 from odefit.commands.errors import INTERRUPTED, report
-from odefit.commands.files import export, import_, schema, simulate
-from odefit.commands.fit import fit
-from odefit.commands.init import init
-from odefit.commands.look import check, models, plot, solvers
-from odefit.commands.merge import merge
-from odefit.commands.predict import predict
-from odefit.commands.profile import profile
-from odefit.commands.report import report as report_
-from odefit.commands.runs import runs
-from odefit.commands.sample import sample
-from odefit.commands.symbols import symbols
 
-COMMANDS: dict[str, Callable[..., object]] = {
-    "fit": fit,
-    "import": import_,
-    "export": export,
-    "merge": merge,
-    "simulate": simulate,
-    "plot": plot,
-    "profile": profile,
-    "predict": predict,
-    "compare": compare,
-    "design": design,
-    "discover": discover,
-    "report": report_,
-    "runs": runs,
-    "bootstrap": bootstrap,
-    "sample": sample,
-    "symbols": symbols,
-    "check": check,
-    "solvers": solvers,
-    "init": init,
-    "models": models,
-    "demo": demo,
-    "schema": schema,
+COMMANDS = {
+    "fit": "fit.fit",
+    "import": "files.import_",
+    "export": "files.export",
+    "merge": "merge.merge",
+    "simulate": "files.simulate",
+    "plot": "look.plot",
+    "profile": "profile.profile",
+    "predict": "predict.predict",
+    "compare": "compare.compare",
+    "design": "design.design",
+    "discover": "discover.discover",
+    "report": "report.report",
+    "runs": "runs.runs",
+    "bootstrap": "bootstrap.bootstrap",
+    "sample": "sample.sample",
+    "symbols": "symbols.symbols",
+    "check": "look.check",
+    "solvers": "look.solvers",
+    "init": "init.init",
+    "models": "look.models",
+    "demo": "demo.demo",
+    "schema": "files.schema",
 }
-"""By name, in the order of `odefit --help`."""
+"""By name, in the order of `odefit --help`: where each stands in `odefit.commands`, imported when it is asked for."""
 
 
 class _Described(UserDict[str, Any]):
@@ -63,9 +47,10 @@ class _Described(UserDict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         found = super().__getitem__(name)
-        if found is COMMANDS[name]:
+        if isinstance(found, str):
+            module, function = found.split(".")
             alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command(name)(found)
+            alone.command(name)(getattr(import_module(f"odefit.commands.{module}"), function))
             self[name] = found = typer.main.get_command(alone)
         return found
 
