@@ -25,7 +25,7 @@ from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.search_objective import SearchObjective
 from odefit.fitting.searches import searched
 from odefit.fitting.starting_points import MANY
-from odefit.fitting.starts_in_parts import ENDS
+from odefit.fitting.starts_in_parts import ENDS, first_steps_of, keep_first_steps
 from odefit.fitting.tightening import continued
 from odefit.optimizers.known_optima import KnownOptima, falls_on_lines
 from odefit.optimizers.start_pool import StartOutcome
@@ -119,11 +119,14 @@ class EarlyEnds:
         taken = max((_steps_of(r) for r in begun if _goes_on(r)), default=0)
         going = [k for k in self.numbers if k not in self.reached or _goes_on(self.reached[k])]
         if not self.is_due:
+            # Those without first steps are all, or starts whose worker was lost in them.
+            yield from self._to_their_ends(self.search, self.points, [k for k in left if k not in self.reached])
+            going = [k for k in left if k in self.reached and _goes_on(self.reached[k])]
             if taken == self.search.most:
-                yield from (r for r in begun if r.number in left and _goes_on(r))
-            else:
+                yield from (self.reached[k] for k in going)
+            elif going:
                 rest = replace(self.search, max_iterations=self.search.most - taken)
-                yield from self._to_their_ends(rest, self._places(), [k for k in going if k in left])
+                yield from self._to_their_ends(rest, self._places(), going)
             return
         ahead, own = set(self.pilots), set(self.numbers)
         if ahead:
@@ -141,13 +144,10 @@ class EarlyEnds:
         yield from self._to_their_ends(last, self._places(), [k for k in going if k in left])
 
     def _first_steps(self) -> list[StartOutcome]:
-        """What the first steps of these starts have come to, if they have been taken: kept as a stage of its own, from
-        which other parts of the fit go on."""
-        part = f"{self.part}, stage 0"
-        begun = [r for r in self.begun or restored(self.memory, part, self.points) if r.number in set(self.numbers)]
-        kept = [r for r in begun if not r.lost]
-        if kept:
-            self.memory.offer(part, lambda: [as_plain(r) for r in kept])
+        """What the first steps of these starts have come to, if they have been taken."""
+        begun = self.begun or restored(self.memory, first_steps_of(self.part), self.points)
+        kept = [r for r in begun if r.number in set(self.numbers) and not r.lost]
+        keep_first_steps(self.memory, self.part, kept)
         return kept
 
     def _new(self, results: Iterable[StartOutcome], left: Sequence[int]) -> Generator[StartOutcome]:

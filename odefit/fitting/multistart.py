@@ -145,7 +145,8 @@ def search_starts(
         n_starts = len(found.results)
     else:
         try:
-            points, begun = planned(memory, lambda: _starts(assembly, method, progress, memory), part is not None)
+            kept_as = None if part is None else PART
+            points, begun = planned(memory, lambda: _starts(assembly, method, progress, memory), kept_as)
         except Interrupted as stopped:
             reached = _best_so_far(objective, stopped.population)
             return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
@@ -270,14 +271,13 @@ def _search_pass(
         with closing(searches.results(left)) as coming:
             for result in coming:
                 finished.append(result)
-                tally.add(result)
                 lines.append(_log_line(result))
+                tally.add(result)
                 # Whom a lost worker has cost its start may try it again.
                 memory.offer(name, lambda: [as_plain(r) for r in finished if not r.lost])
                 memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
                 if len(finished) % math.ceil(len(numbers) / MAX_REPORTS) == 0 or len(finished) == len(numbers):
-                    log.info("%s", "\n".join(lines))
-                    lines.clear()
+                    _write_down(lines)
                     tally.show(progress)
         results = finished
         if part is None:  # else the best of all is not known yet
@@ -289,7 +289,16 @@ def _search_pass(
         results = [*finished, *searches.under_way(finished)]
         if not results and latest is not None:
             results = [latest]
+    finally:
+        _write_down(lines)
     return _judged(assembly, factor, sorted(results, key=lambda r: r.number), interrupted, progress)
+
+
+def _write_down(lines: list[str]) -> None:
+    """In the log, and no longer here."""
+    if lines:
+        log.info("%s", "\n".join(lines))
+        lines.clear()
 
 
 def _race_pass(assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory) -> _Pass:

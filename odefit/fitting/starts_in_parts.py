@@ -19,6 +19,7 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import AUTO, METHODS, trains_equations
 from odefit.config.load import LoadedConfig
 from odefit.errors import ConfigError
+from odefit.fitting.kept_starts import as_plain
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.runs.checkpoint import Memory
 from odefit.status import Reason
@@ -39,16 +40,33 @@ Plan = tuple[FloatArray, Sequence[StartOutcome]]
 """Where all starts begin, [n, P'], and what is known of their searches already."""
 
 
-def planned(memory: Memory, compute: Callable[[], Plan], is_part: bool) -> Plan:
+def planned(memory: Memory, compute: Callable[[], Plan], part: str | None) -> Plan:
     """The plan of all starts: as parts have made it, or computed, and kept in a part. What parts know of their searches
-    is a stage of these, of which the memory tells by itself."""
+    is a stage of these, of which the memory tells by itself. It is kept first: from a plan alone a part would go on.
+
+    part: the name of the searches in the memory of a part; None in that of a whole fit.
+    """
     kept = memory.restored(PLAN)
     if kept is not None:
         return np.asarray(kept), ()
     points, begun = compute()
-    if is_part:
+    if part is not None:
+        keep_first_steps(memory, part, begun)
         memory.offer(PLAN, lambda: points)
     return points, begun
+
+
+def keep_first_steps(memory: Memory, part: str, begun: Sequence[StartOutcome]) -> None:
+    """What the first steps of these starts have come to, if they have been taken: kept as a stage of its own, from
+    which other parts of the fit go on."""
+    kept = [r for r in begun if not r.lost]
+    if kept:
+        memory.offer(first_steps_of(part), lambda: [as_plain(r) for r in kept])
+
+
+def first_steps_of(part: str) -> str:
+    """The name of that stage."""
+    return f"{part}, stage 0"
 
 
 def reached_by(parts: Sequence[StoredPart]) -> dict[str, Any]:

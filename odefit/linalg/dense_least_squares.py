@@ -146,9 +146,9 @@ def _triangles(a: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, Float
     if rank < n:
         return q, r, np.zeros(len(r)), most
     regular = (r[:, np.arange(n), np.arange(n)] != 0).all(axis=1)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):  # without columns the least of none is infinite
         inverse = np.square(np.linalg.inv(np.where(regular[:, None, None], r, np.eye(n)))).sum(axis=(1, 2))
-    return q, r, np.where(regular, 1 / inverse, 0.0), most
+        return q, r, np.where(regular, 1 / inverse, 0.0), most
 
 
 @dataclass

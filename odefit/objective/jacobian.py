@@ -195,7 +195,7 @@ class LocalColumns:
         known = self._targets.get(id(experiment))
         if known is None or known[0] is not experiment:  # as may be in a copy, where arrays have other ids
             if len(self._targets) >= MAX_TARGETS:
-                self._targets.clear()
+                del self._targets[next(iter(self._targets))]
             known = self._targets[id(experiment)] = experiment, self._found(experiment)
         return known[1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -147,7 +146,8 @@ class FitProblem:
         n = len(self.observation.names)
         blank = (changed(e, values=np.full((len(e.times), n), np.nan), **UNMEASURED) for e in experiments)
         bare = replace(self, experiments=tuple(blank))
-        if self.compared_rows is None and all(map(operator.is_, experiments, self.experiments)):
+        is_same = all(a is b for a, b in zip(experiments, self.experiments, strict=True))
+        if self.compared_rows is None and is_same:
             # What was solved with the measurements is the same without them.
             vars(bare).update(solved=self, together=self.together)
         return bare

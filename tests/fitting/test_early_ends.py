@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 import odefit
 from creeping_starts import DATA, creeping
 from listeners import StopAt
-from odefit.fitting import early_ends
+from odefit.fitting import early_ends, multistart
+from odefit.fitting.tally import Tally
+from odefit.optimizers.start_pool import StartOutcome
 
 CONFIG = creeping(starts=8, seed=0, workers=1, match=False)
 ENDED = "only falls to where start"
@@ -61,6 +64,25 @@ def test_an_interrupted_fit_goes_on_to_the_same_numbers(finished: int, short_sta
     assert again.result.objective == uninterrupted.result.objective
     columns = ["status", "objective", "message", "evaluations", "V", "K"]
     pd.testing.assert_frame_equal(again.frame("starts")[columns], uninterrupted.frame("starts")[columns])
+
+
+@pytest.mark.parametrize("finished", [3, 7])
+def test_the_log_has_every_start_that_an_interrupted_fit_has_finished(
+    finished: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multistart, "MAX_REPORTS", 2)  # so that four starts are written down together
+    seen: list[StartOutcome] = []
+
+    def counting(_: Tally, result: StartOutcome) -> None:
+        seen.append(result)
+        if len(seen) == finished:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Tally, "add", counting)
+    run = odefit.fit(CONFIG, data=DATA, out=tmp_path / "r")
+    assert run.result.status == "interrupted"
+    log = (tmp_path / "r" / "run.log").read_text()
+    assert len(re.findall(r"^.*start \d+: ", log, re.M)) == finished
 
 
 def test_of_many_starts_some_go_ahead_and_the_others_end_where_these_have(whole: odefit.Run, pilots: None) -> None:

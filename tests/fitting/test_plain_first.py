@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from interrupted_values import interrupt_values
 from listeners import StopAt
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
+from odefit.fitting import multistart, plain_first
 from odefit.fitting.explained import explains
 from odefit.fitting.only_noise import leaves_noise
 from odefit.fitting.plain_first import are_due, are_enough
 from odefit.fitting.starting_points import starting_points
+from odefit.fitting.starts_in_parts import PLAN, planned
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import StartOutcome
+from odefit.runs.checkpoint import Forgetful
 from odefit.status import Ending, Reason
 
 TIMES = np.linspace(0, 5, 21)
@@ -166,3 +170,35 @@ def test_an_interrupted_fit_goes_on_to_the_same_numbers(tmp_path: Path, monkeypa
     assert begun.result.status == "interrupted"
     again = odefit.fit(config(), data=DATA, out=tmp_path / "r", resume=True)
     assert again.result.objective == whole.result.objective
+
+
+@pytest.mark.parametrize("max_iterations", [6, 200])
+def test_a_start_whose_worker_was_lost_in_its_first_steps_is_searched_again(
+    max_iterations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_searched = multistart.short_searched
+
+    def one_is_lost(*given: Any) -> list[StartOutcome]:
+        results = short_searched(*given)
+        results[2] = replace(results[2], outcome=None, failure="the worker was lost", lost=True)
+        return results
+
+    monkeypatch.setattr(multistart, "short_searched", one_is_lost)
+    monkeypatch.setattr(plain_first, "are_enough", lambda *_: "they are")
+    run = odefit.fit(config(max_iterations=max_iterations), data=DATA)
+    assert run.result.starts.finished == 8
+    assert len(run.frame("starts")) == 8
+
+
+def test_a_part_keeps_first_steps_before_the_plan_that_it_goes_on_from() -> None:
+    kept: dict[str, Any] = {}
+
+    class Recording(Forgetful):
+        def offer(self, key: str, what: Any, **_: Any) -> None:
+            kept[key] = what()
+
+    begun = [StartOutcome(k, np.zeros(1), None, "is lost" if k else "failed", 0.1, lost=k == 1) for k in range(2)]
+    points = np.zeros((2, 1))
+    assert planned(Recording(), lambda: (points, begun), "starts") == (points, begun)
+    assert list(kept) == ["starts, stage 0", PLAN]
+    assert [one["number"] for one in kept["starts, stage 0"]] == [0]
