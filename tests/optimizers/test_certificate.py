@@ -77,3 +77,10 @@ def test_noise_is_measured_and_smooth_functions_have_none() -> None:
         assert np.nanmedian(found) == pytest.approx(level, rel=0.3)
     for smooth in (np.exp(x), np.sin(3 * x), np.abs(x - 0.4), np.where(x > 0.5, 1.0, 0.0), np.full(POINTS, np.nan)):
         assert np.isnan(noise_levels(smooth[None])).all()
+
+
+def test_values_that_are_not_finite_show_no_noise_and_hide_none_beside_them() -> None:
+    noisy = np.random.default_rng(0).standard_normal((1, POINTS))
+    lost = np.where(np.arange(POINTS) % 3 == 1, np.inf, noisy)
+    assert noise_levels(noisy) == noise_levels(np.vstack([lost, noisy, lost]))[1]
+    assert np.isnan(noise_levels(np.vstack([lost, -lost, lost * np.nan]))).all()
