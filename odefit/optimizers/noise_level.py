@@ -30,7 +30,7 @@ def noise_levels(values: FloatArray) -> FloatArray:
     function fall from order to order (the spacing is too small to see noise, or there is none), or rise (it is too
     large); those of a kink or a jump are large in one place only. A value that is not finite shows nothing.
     """
-    finite = np.isfinite(values).all(axis=1)
+    finite = np.asarray(np.isfinite(values).all(axis=1))
     values = np.where(finite[:, None], values, 0.0)
     second = np.abs(np.diff(values, 2, axis=1))
     shown = finite & (np.median(second, axis=1) >= SPREAD * second.max(axis=1))
