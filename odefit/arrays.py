@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,3 +46,9 @@ def distinct(values: NDArray[Numbers]) -> NDArray[Numbers]:
     """The numbers [n] in order, each once: as by `np.unique`, which imports masked arrays."""
     ordered = np.sort(values)
     return np.concatenate([ordered[:1], ordered[1:][ordered[1:] > ordered[:-1]]])
+
+
+def address(array: NDArray[Any]) -> int:
+    """Where the numbers of an array are, for machine code."""
+    place: int = array.__array_interface__["data"][0]
+    return place

@@ -53,23 +53,15 @@ Cell = Annotated[
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 # YAML has lists and no tuples: a pair may be written as one, its numbers stay strictly numbers.
 LIST = Field(strict=False)
-# Formulas stay text here: the model layer reads them and says where they are wrong.
-Formula = Annotated[
-    str,
-    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
-    Field(max_length=100_000),
-]
-# Experiments and groups: those called by a number compare as numbers.
-Label = Annotated[
-    str,
-    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
-    AfterValidator(plain_label),
-]
+# The text of a cell, which may be a number.
 Word = Annotated[
     str,
     BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
 ]
-"""The text of a cell, which may be a number."""
+# Formulas stay text here: the model layer reads them and says where they are wrong.
+Formula = Annotated[Word, Field(max_length=100_000)]
+# Experiments and groups: those called by a number compare as numbers.
+Label = Annotated[Word, AfterValidator(plain_label)]
 Unit = Annotated[str, Field(min_length=1, max_length=40)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 

@@ -117,7 +117,6 @@ class EarlyEnds:
         begun = self._first_steps()
         yield from self._new(begun, left)
         taken = max((_steps_of(r) for r in begun if _goes_on(r)), default=0)
-        going = [k for k in self.numbers if k not in self.reached or _goes_on(self.reached[k])]
         if not self.is_due:
             # Those without first steps are all, or starts whose worker was lost in them.
             yield from self._to_their_ends(self.search, self.points, [k for k in left if k not in self.reached])
@@ -132,7 +131,7 @@ class EarlyEnds:
         if ahead:
             yield from self._new(self._stage("pilots", self.stages[0], sorted(ahead)), left)
             self.search = replace(self.search, known=self._known())
-        going = [k for k in going if k not in ahead]
+        going = [k for k in self.numbers if k not in ahead and (k not in self.reached or _goes_on(self.reached[k]))]
         for stage, steps in enumerate(self.stages):
             new = self._stage(f"stage {stage + 1}", steps if stage else steps - taken, going)
             yield from self._new(new, left)

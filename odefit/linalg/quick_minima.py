@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, Mask
+from odefit.arrays import FloatArray, Mask, address
 from odefit.compilation import machine_code
 from odefit.records import dataclass
 
@@ -59,7 +58,7 @@ def quick_minima(
     sizes, places, work = np.array([n, k], dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n * (3 + 2 * n))
     given = (sizes, rows, targets, least, most, low, high, radius, found, p, done, places, work)
     arrays = [np.ascontiguousarray(array) for array in given]
-    code.minima(points, *map(_address, arrays))
+    code.minima(points, *map(address, arrays))
     return p, found, done != 0
 
 
@@ -71,7 +70,7 @@ def quick_triangles(a: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, 
     if code is None:
         return None
     q, r, least, most = np.array(a, order="C"), np.empty((points, n, n)), np.empty(points), np.empty(points)
-    code.triangles(points, m, n, *map(_address, (q, r, least, most, np.empty(n))))
+    code.triangles(points, m, n, *map(address, (q, r, least, most, np.empty(n))))
     return q, r, least, most
 
 
@@ -96,8 +95,3 @@ def _code() -> _Code | None:
     minima = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 13)
     triangles = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 5)
     return _Code(minima(home.address("minima")), triangles(home.address("triangles")), home)
-
-
-def _address(array: NDArray[Any]) -> int:
-    place: int = array.__array_interface__["data"][0]
-    return place

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, address
 from odefit.data.experiments import Experiment
 from odefit.engines.base import offsets_of, times_faults
 from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure
 from odefit.records import dataclass
-
-
-def address(array: NDArray[Any]) -> int:
-    """Where the numbers of an array are."""
-    place: int = array.__array_interface__["data"][0]
-    return place
-
 
 MAX_SETS = 64
 """Sets of experiments that are remembered."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, true_at
+from odefit.arrays import FloatArray, IntArray, address, true_at
 from odefit.compilation.machine_code import MachineCode, code_of
 from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
-from odefit.engines.kernel.batch import Times, address
+from odefit.engines.kernel.batch import Times
 from odefit.engines.kernel.model_ir import (
     MAX_SIZE,
     ModelText,

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, address
 from odefit.compilation.machine_code import MachineCode, code_of
-from odefit.engines.kernel.batch import address
 from odefit.engines.kernel.kernel_engine import MAX_STIFF_STEPS, KernelEngine
 from odefit.engines.kernel.model_ir import MAX_SIZE, columns_of, events_text
 from odefit.engines.kernel.program import Ends, Plan, entry

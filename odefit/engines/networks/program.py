@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, address
 from odefit.compilation.machine_code import MachineCode, code_of, code_of_modules
 from odefit.engines.kernel import interpolant
-from odefit.engines.kernel.batch import address
 from odefit.engines.kernel.tableaus import CLASSICAL, TSITOURAS
 from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps, kink_search, kinks
 from odefit.engines.networks.text import FieldText, field_text
