@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,3 +53,11 @@ def address(array: NDArray[Any]) -> int:
     """Where the numbers of an array are, for machine code."""
     place: int = array.__array_interface__["data"][0]
     return place
+
+
+def call_code(function: Callable[..., object], *given: Any) -> None:
+    """Call machine code with the places of the arrays among what is given, which live until it is back.
+
+    An array that only its address is left of is gone when the function begins: its memory is anybody's by then.
+    """
+    function(*[address(one) if isinstance(one, np.ndarray) else one for one in given])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, Mask, address
+from odefit.arrays import FloatArray, Mask, call_code
 from odefit.compilation import machine_code
 from odefit.records import dataclass
 
@@ -57,8 +57,7 @@ def quick_minima(
     p, found, done = np.empty((points, n)), np.array(damping), np.empty(points, dtype=np.int64)
     sizes, places, work = np.array([n, k], dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n * (3 + 2 * n))
     given = (sizes, rows, targets, least, most, low, high, radius, found, p, done, places, work)
-    arrays = [np.ascontiguousarray(array) for array in given]
-    code.minima(points, *map(address, arrays))
+    call_code(code.minima, points, *map(np.ascontiguousarray, given))
     return p, found, done != 0
 
 
@@ -70,7 +69,7 @@ def quick_triangles(a: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, 
     if code is None:
         return None
     q, r, least, most = np.array(a, order="C"), np.empty((points, n, n)), np.empty(points), np.empty(points)
-    code.triangles(points, m, n, *map(address, (q, r, least, most, np.empty(n))))
+    call_code(code.triangles, points, m, n, q, r, least, most, np.empty(n))
     return q, r, least, most
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, address, true_at
+from odefit.arrays import FloatArray, IntArray, address, call_code, true_at
 from odefit.compilation.machine_code import MachineCode, code_of
 from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsl import TooLarge
@@ -169,18 +169,8 @@ class KernelProgram:
         # One array for all that comes back: status, time and steps, 8 bytes each.
         ends, work = np.empty((3, count)), np.empty(plan.room)
         at = address(ends)
-        self._solve(
-            count,
-            *plan.heads,
-            address(p),
-            address(members),
-            *times.addresses,
-            address(rows),
-            address(work),
-            address(y),
-            address(y if dy is None else dy),
-            *(at, at + 8 * count, at + 16 * count),
-        )
+        given = (count, *plan.heads, p, members, *times.addresses, rows, work, y, y if dy is None else dy)
+        call_code(self._solve, *given, at, at + 8 * count, at + 16 * count)
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
 
     def steps(
@@ -209,7 +199,7 @@ class KernelProgram:
         work, y = np.zeros(VECTORS * padded(n) + 1 + (max_steps + 1) * (n + 2)), np.empty((len(times), n))
         given = (np.ascontiguousarray(p), one[:1], times[:1].copy(), one, times, one[:1], work, y, y)
         came = (*ends, steps)
-        self._solve(1, *map(address, arrays), *self._functions[False], 0, 0, *map(address, (*given, *came)))
+        call_code(self._solve, 1, *arrays, *self._functions[False], 0, 0, *given, *came)
         kept = work[VECTORS * padded(n) :]
         taken = kept[1 : 1 + (int(kept[0]) + 1) * (n + 2)].reshape(-1, n + 2)
         t, states = np.append(taken[:-1, 0], ends[1]), taken[:, 2:]
@@ -281,14 +271,9 @@ class KernelProgram:
         work = np.empty(vectors + 1 + (room + 1) * (n + 2) + scratch)
         y, reached = np.empty_like(worth), np.empty(len(members))
         status, steps = np.empty((2, len(members)), dtype=np.int64)
-        entry("pull_members", 23)(
-            len(members),
-            *map(address, arrays),
-            *functions,
-            *map(address, (p, members)),
-            *times.addresses,
-            *map(address, (rows, work, y, worth, gradients, status, reached, steps)),
-        )
+        behind = (rows, work, y, worth, gradients, status, reached, steps)
+        pull = entry("pull_members", 23)
+        call_code(pull, len(members), *arrays, *functions, p, members, *times.addresses, *behind)
         left = true_at(status == NO_ROOM)
         if len(left):
             own, more = np.empty((len(left), slopes)), min(8 * room, max_steps)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, address
+from odefit.arrays import FloatArray, IntArray, address, call_code
 from odefit.compilation.machine_code import MachineCode, code_of
 from odefit.engines.kernel.kernel_engine import MAX_STIFF_STEPS, KernelEngine
 from odefit.engines.kernel.model_ir import MAX_SIZE, columns_of, events_text
@@ -140,14 +140,9 @@ class WayProgram:
         slopes = 0 if dy is None else len(self.engine.sensitive)
         frame, count = self._frame(slopes, moved.shape[1]), len(way)
         work, ends = np.empty(frame.room), np.empty((3, count))
-        of_members = [np.ascontiguousarray(array) for array in (p, begin, given, moved, way)]
-        entry("solve_ways", 31)(
-            count,
-            *frame.heads,
-            *map(address, of_members),
-            *arrays.addresses,
-            *map(address, (rows, work, y, y if dy is None else dy, *ends)),
-        )
+        of_members = map(np.ascontiguousarray, (p, begin, given, moved, way))
+        back = (rows, work, y, y if dy is None else dy, *ends)
+        call_code(entry("solve_ways", 31), count, *frame.heads, *of_members, *arrays.addresses, *back)
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
 
     def begin(self, y: FloatArray, dy: FloatArray) -> FloatArray:

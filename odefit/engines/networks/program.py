@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, address
+from odefit.arrays import FloatArray, IntArray, call_code
 from odefit.compilation.machine_code import MachineCode, code_of, code_of_modules
 from odefit.engines.kernel import interpolant
 from odefit.engines.kernel.tableaus import CLASSICAL, TSITOURAS
@@ -157,13 +157,8 @@ class FieldProgram:
         """Members through their times by `steps` classical Runge-Kutta steps between two of them."""
         path = self._path(members, members.elapsed.shape[1] * steps, FIXED)
         work = np.empty(6 * self.states + self._numbers["kept"])
-        self._functions["march"](
-            *(*members.elapsed.shape, steps),
-            *map(address, (self.plan, w.units, w.turned)),
-            *self._values,
-            *self._places(path),
-            *map(address, (work, path.y)),
-        )
+        heads = (*members.elapsed.shape, steps, self.plan, w.units, w.turned, *self._values)
+        call_code(self._functions["march"], *heads, *self._arrays(path), work, path.y)
         return path
 
     def march_with_derivatives(self, members: Members, steps: int, w: Weights) -> FloatArray:
@@ -171,12 +166,9 @@ class FieldProgram:
         size = self.states * (1 + self.columns)
         out = np.empty((*members.elapsed.shape, size))
         work = np.empty(6 * size + self._numbers["kept"] + self.states + self._numbers["pull"])
-        self._functions["march_with_derivatives"](
-            *(*members.elapsed.shape, steps),
-            *map(address, (self.plan, w.units, w.turned, w.own)),
-            *self._all,
-            *map(address, (members.p, members.start, members.elapsed, members.y, work, out)),
-        )
+        heads = (*members.elapsed.shape, steps, self.plan, w.units, w.turned, w.own, *self._all)
+        given = (members.p, members.start, members.elapsed, members.y)
+        call_code(self._functions["march_with_derivatives"], *heads, *given, work, out)
         return out
 
     def drive(self, members: Members, tolerances: FloatArray, w: Weights) -> Path | None:
@@ -188,12 +180,10 @@ class FieldProgram:
         room = FIRST_ROOM
         while room <= MOST_STEPS:
             path = self._path(members, room, method)
-            self._functions["drive"](
-                *(*members.elapsed.shape, room),
-                *map(address, (tolerances, method.tableau, self._plan_of(method), w.units, w.turned)),
-                *self._values,
-                *self._places(path),
-                *map(address, (work, path.y, status)),
+            heads = (*members.elapsed.shape, room, tolerances, method.tableau, self._plan_of(method))
+            call_code(
+                self._functions["drive"],
+                *(*heads, w.units, w.turned, *self._values, *self._arrays(path), work, path.y, status),
             )
             if not status.any():
                 return path
@@ -209,12 +199,10 @@ class FieldProgram:
         kept, pull = self._numbers["kept"], self._numbers["pull"]
         work = np.empty(self.states * (2 * stages + 3) + stages + stages * kept + pull)
         steps = path.record, path.taken, path.step_of, path.theta
-        self._functions["go_back_all"](
-            *(*members.elapsed.shape, path.record.shape[1], stages),
-            *map(address, (path.method.tableau, self._plan_of(path.method), w.units, w.turned, w.own)),
-            *self._all,
-            *map(address, (members.p, members.start, *steps, gradient, work, p_bar, y_bar, w_bar)),
-        )
+        heads = (*members.elapsed.shape, path.record.shape[1], stages, path.method.tableau)
+        weights = (self._plan_of(path.method), w.units, w.turned, w.own)
+        given = (members.p, members.start, *steps, gradient, work, p_bar, y_bar, w_bar)
+        call_code(self._functions["go_back_all"], *heads, *weights, *self._all, *given)
         return p_bar, y_bar, w_bar
 
     def _plan_of(self, method: Method) -> IntArray:
@@ -232,9 +220,10 @@ class FieldProgram:
             np.empty((m, count)),
         )
 
-    def _places(self, path: Path) -> tuple[int, ...]:
+    def _arrays(self, path: Path) -> tuple[FloatArray | IntArray, ...]:
+        """As `march` and `drive` take them."""
         given = path.members.p, path.members.start, path.members.elapsed, path.members.y
-        return tuple(map(address, (*given, path.record, path.taken, path.step_of, path.theta)))
+        return (*given, path.record, path.taken, path.step_of, path.theta)
 
 
 def _widths(network: Network) -> tuple[int, ...]:
