@@ -287,9 +287,10 @@ class KernelProgram:
     ) -> Plan:
         """What calls with these numbers have in common; see `solve`."""
         key = (slopes, max_steps, stiff_steps, is_stiff, is_along)
-        if key not in self._plans or self._plans[key].tolerances is not tolerances:
-            self._plans[key] = self._plan(tolerances, *key)
-        return self._plans[key]
+        plan = self._plans.get(key)
+        if plan is None or plan.tolerances is not tolerances:
+            plan = self._plans[key] = self._plan(tolerances, *key)
+        return plan
 
     def _plan(
         self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
