@@ -7,7 +7,6 @@ any others: numbers drawn once, but for those that are known.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -17,8 +16,8 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
-from odefit.model.functions import numpy_function
-from odefit.model.system import TIME, NetworkCall
+from odefit.model.functions import derivatives, numpy_function
+from odefit.model.system import TIME, NetworkCall, symbol
 from odefit.problem.described import Described
 from odefit.records import dataclass
 
@@ -27,8 +26,6 @@ NOTHING, DOSE, EVENT, STEP = range(4)
 _DRAWS, _SEED = 2, 20
 _SAME = 1e-9
 """Values that differ by less, relatively, are one."""
-_LEAST_SHARE = 1e-3
-"""Of the largest dose of a moment, below which another is not taken for less: it still makes a state jump."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +36,6 @@ class _Happening:
     doses: tuple[tuple[int, float], ...]
     steps: tuple[str, ...]
 
-    @property
-    def of_any_size(self) -> _Happening:
-        """The same with its largest dose 1, beside states that are drawn about 1: whether an observable jumps does not
-        depend on the unit of doses."""
-        largest = max((abs(amount) for _, amount in self.doses), default=0.0)
-        if not 0 < largest < math.inf:
-            return self
-        shares = ((state, amount / largest) for state, amount in self.doses)
-        doses = tuple((k, math.copysign(max(abs(x), _LEAST_SHARE), x) if x else 0.0) for k, x in shares)
-        return _Happening(self.events, doses, self.steps)
-
 
 class JumpFinder:
     """Of one system; `known`: the parameters that never move."""
@@ -58,7 +44,7 @@ class JumpFinder:
         self.system, self.dosing, self.known = described.system, described.dosing, dict(known)
         self.observables = list(self.system.observables.values())
         self._found: dict[tuple[Any, ...], tuple[Mask, Mask]] = {}
-        self._changes: dict[int, Any] = {}
+        self._changes: dict[int, tuple[IntArray, Mask, Any]] = {}
         named = set().union(*map(free_names, self.observables)) if self.observables else set()
         self._inputs = [name for name in self.system.inputs if name in named]
         self._timed = TIME in named
@@ -90,7 +76,7 @@ class JumpFinder:
             return found
         values = self._values(experiment)
         for row, what in self._happenings(experiment, values).items():
-            jumps, by_dose = self._jumps(what.of_any_size, values, float(experiment.times[row]))
+            jumps, by_dose = self._jumps(what, values, float(experiment.times[row]))
             found[row, jumps] = EVENT if what.events else STEP
             found[row, by_dose] = DOSE
         if self._timed:
@@ -170,48 +156,79 @@ class JumpFinder:
         self, what: _Happening, values: FloatArray, t: float, y: FloatArray, p: FloatArray, u: FloatArray
     ) -> tuple[Mask, Mask]:
         p = np.where(np.isnan(values), p, values)
-        after = self._after(what, t, y, p, u)
-        before, then = self._sides(what, t, y, p, u)
-        both = _differ(before, then, self._named_by(np.flatnonzero((after != y) | ~np.isfinite(after)), what.steps))
-        dosed = self._dosed(y, what, p)
-        return both, _differ(before, self._observe(dosed, t, p, u), self._named_by(np.flatnonzero(dosed != y), ()))
+        dosed = self._doses(what, p)
+        _, moved = self._acted(what, t, y, p, u)
+        return self._jump(y, moved, t, p, u, self._stepped(what, u)), self._jump(y, dosed, t, p, u, u)
+
+    def _jump(self, y: FloatArray, d: FloatArray, t: float, p: FloatArray, u: FloatArray, then: FloatArray) -> Mask:
+        """[O] which observables jump where states y move by d, and inputs from u to `then`.
+
+        As y is drawn, d may be large or small beside it in any unit: looked at is a move of at most 1, and
+
+            sum_i dg/dy_i d_i,
+
+        which sees the least move as well as the largest.
+        """
+        steps = [name for name, one, other in zip(self.system.inputs, u, then, strict=True) if one != other]
+        named = self._named_by(np.flatnonzero(d != 0), steps)
+        largest = np.abs(d[np.isfinite(d)]).max(initial=1.0)
+        found = _differ(self._observe(y, t, p, u), self._observe(y + d / largest, t, p, then), named)
+        if (named & ~found).any():
+            slopes, size = np.zeros(len(named)), np.zeros(len(named))
+            for (k, state, _), slope in zip(self._slopes, self._sloped(*y, t, *p, *u), strict=True):
+                part = slope * d[state] / largest if d[state] else 0.0
+                slopes[k] += part
+                size[k] += abs(part)
+            found |= named & (np.abs(slopes) > _SAME * size)
+        return found
 
     def _sides(
         self, what: _Happening, t: float, y: FloatArray, p: FloatArray, u: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """The observables [O] just before and just after, for states y [S] before and inputs u."""
-        after = self._after(what, t, y, p, u)
+        after, _ = self._acted(what, t, y, p, u)
         return self._observe(y, t, p, u), self._observe(after, t, p, self._stepped(what, u))
 
     def _stepped(self, what: _Happening, u: FloatArray) -> FloatArray:
         after: FloatArray = u + np.array([1.0 if name in what.steps else 0.0 for name in self.system.inputs])
         return after
 
-    def _after(self, what: _Happening, t: float, y: FloatArray, p: FloatArray, u: FloatArray) -> FloatArray:
-        """The states [S] just after."""
-        after = y.copy()
+    def _acted(
+        self, what: _Happening, t: float, y: FloatArray, p: FloatArray, u: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The states [S] just after, and by how much they have moved, which the states themselves may round away."""
+        after, moved = y.copy(), np.zeros(len(y))
         for k in what.events:
-            after = self._changed(k, after, t, p, self._stepped(what, u))
-        return self._dosed(after, what, p)
+            states, own, function = self._change(k)
+            found = np.array(function(*after, t, *p, *self._stepped(what, u)), dtype=np.float64).reshape(2, -1)
+            value, by = found
+            rounding = own & (np.abs(by) <= _SAME * (np.abs(value) + np.abs(after[states])))
+            moved[states] += np.where(rounding, 0.0, by)
+            after[states] = value
+        doses = self._doses(what, p)
+        return after + doses, moved + doses
 
-    def _dosed(self, y: FloatArray, what: _Happening, p: FloatArray) -> FloatArray:
-        after = y.copy()
+    def _doses(self, what: _Happening, p: FloatArray) -> FloatArray:
+        """[S] what doses bring into the states."""
+        found = np.zeros(len(self.system.states))
         for state, amount in what.doses:
-            after[state] += amount * float(self._fraction(*p)[0])
-        return after
+            found[state] += amount * float(self._fraction(*p)[0])
+        return found
 
     @cached_property
     def _fraction(self) -> Any:
         return numpy_function([self.dosing.fraction], self.system.parameters)
 
-    def _changed(self, event: int, y: FloatArray, t: float, p: FloatArray, u: FloatArray) -> FloatArray:
-        changes = self.system.events[event].changes
+    def _change(self, event: int) -> tuple[IntArray, Mask, Any]:
+        """The states that an event changes, whether by how much depends on themselves, and a function: their values
+        after it, then by how much they move."""
         if event not in self._changes:
-            self._changes[event] = numpy_function(list(changes.values()), self._arguments)
-        after = y.copy()
-        for state, value in zip(changes, self._changes[event](*y, t, *p, *u), strict=True):
-            after[self.system.states.index(state)] = value
-        return after
+            changes = self.system.events[event].changes
+            by = [value - symbol(state) for state, value in changes.items()]
+            own = np.array([state in free_names(d) for state, d in zip(changes, by, strict=True)], dtype=bool)
+            states = np.array([self.system.states.index(state) for state in changes], dtype=np.intp)
+            self._changes[event] = states, own, numpy_function([*changes.values(), *by], self._arguments)
+        return self._changes[event]
 
     @property
     def _arguments(self) -> tuple[str, ...]:
@@ -231,6 +248,16 @@ class JumpFinder:
     @cached_property
     def _observed(self) -> Any:
         return numpy_function([self.observables[k] for k in self._plain], self._arguments)
+
+    @cached_property
+    def _slopes(self) -> list[tuple[int, int, Any]]:
+        """Observable, state and dg/dy, where it is not nothing."""
+        rows = derivatives([self.observables[k] for k in self._plain], self.system.states)
+        return [(k, i, d) for k, row in zip(self._plain, rows, strict=True) for i, d in enumerate(row) if d != 0]
+
+    @cached_property
+    def _sloped(self) -> Any:
+        return numpy_function([d for _, _, d in self._slopes], self._arguments)
 
     def _named_by(self, states: IntArray, steps: Sequence[str]) -> Mask:
         """[O] which observables name one of these states or inputs."""
