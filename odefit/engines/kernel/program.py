@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from odefit.records import dataclass
 
 VECTORS, STIFF_VECTORS = 14, 16
 """Vectors of z that the explicit and the stiff stepper work with."""
+AT_ROOM, AT_SENSITIVE = 7, 8
+"""Where among the sizes that `solve_members` takes there is what the way back alone has: see `pull_members`."""
 FIRST_ROOM = 128
 """Steps of a member that are kept for the way back, until one has more."""
 MAX_DENSE = 100
@@ -83,6 +85,10 @@ class Ends:
     steps: IntArray
 
 
+Asked: TypeAlias = tuple[int, int, int, bool, bool]
+"""How many sensitivities; then `max_steps`, `stiff_steps`, `is_stiff` and `is_along` of `KernelProgram.solve`."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What calls with the same tolerances have in common: arrays that are kept here, their addresses, room to work."""
@@ -106,7 +112,7 @@ class KernelProgram:
             True: (self._code.address("begin"), self._code.address("full")),
         }
         self._solve = entry("solve_members", 20)
-        self._plans: dict[tuple[int, int, int, bool, bool], Plan] = {}
+        self._plans: dict[Asked, Plan] = {}
 
     @cached_property
     def _stiff(self) -> tuple[MachineCode, Pattern | None]:
@@ -165,7 +171,7 @@ class KernelProgram:
             Whether initial sensitivities stand behind the parameters of each member, [S, C] as z has them.
         """
         count, slopes = len(members), 0 if dy is None else len(self._columns)
-        plan = self.plan(tolerances, slopes, max_steps, stiff_steps, is_stiff, is_along)
+        plan = self.plan(tolerances, (slopes, max_steps, stiff_steps, is_stiff, is_along))
         # One array for all that comes back: status, time and steps, 8 bytes each.
         ends, work = np.empty((3, count)), np.empty(plan.room)
         at = address(ends)
@@ -194,13 +200,12 @@ class KernelProgram:
             for, [n] in order; and the states there, [n, S].
         """
         n, one, ends, steps = self.states, np.array([0, len(times)]), np.zeros((2, 1)), np.zeros(1, dtype=np.int64)
-        numbers = np.array([self.parameters, n, 1, 0, max_steps, 0, 0, max_steps, 0, 0], dtype=np.int64)
-        arrays = (numbers, np.array([rtol, rtol, *atol, *atol]), self._columns, np.zeros(1))
-        work, y = np.zeros(VECTORS * padded(n) + 1 + (max_steps + 1) * (n + 2)), np.empty((len(times), n))
+        plan = self._plan(Tolerances(rtol, rtol, atol, atol, np.zeros(1)), (0, max_steps, 0, False, False))
+        plan.arrays[0][AT_ROOM] = max_steps
+        work, y = np.zeros(plan.room + 1 + (max_steps + 1) * (n + 2)), np.empty((len(times), n))
         given = (np.ascontiguousarray(p), one[:1], times[:1].copy(), one, times, one[:1], work, y, y)
-        came = (*ends, steps)
-        call_code(self._solve, 1, *arrays, *self._functions[False], 0, 0, *given, *came)
-        kept = work[VECTORS * padded(n) :]
+        call_code(self._solve, 1, *plan.heads, *given, *ends, steps)
+        kept = work[plan.room :]
         taken = kept[1 : 1 + (int(kept[0]) + 1) * (n + 2)].reshape(-1, n + 2)
         t, states = np.append(taken[:-1, 0], ends[1]), taken[:, 2:]
         if ends[0].view(np.int64)[0] != DONE:
@@ -255,25 +260,19 @@ class KernelProgram:
         from odefit.engines.kernel.tableaus import RODAS5P, TSITOURAS  # of the steppers, which are not imported else
 
         room = room or FIRST_ROOM
-        n, slopes, pattern = self.states, len(self._columns), np.zeros(1, dtype=np.int64)
-        functions = [*self._functions[False], 0, 0, *map(self._adjoint.address, ("pull", "pull_start")), 0]
-        vectors, scratch = VECTORS * padded(n), 21 * n + slopes + 7
-        if is_stiff:
-            code, sparse = self._stiff
-            pattern = pattern if sparse is None else sparse.numbers
-            functions[2:4] = map(code.address, ("matrix", "curve"))
-            functions[6] = self._stiff_adjoint.address("pull_curve")
-            vectors = STIFF_VECTORS * padded(n) + 2 * n + 1 + 2 * (int(pattern[0]) or n**2)
-            scratch = 28 * n + slopes + 8
-        numbers = [self.parameters, n, 1, 0, max_steps, stiff_steps, int(is_stiff), room, slopes, *pattern]
-        allowed = np.array([tolerances.rtol, tolerances.sensitivity_rtol, *tolerances.atol])
-        arrays = (np.array(numbers, dtype=np.int64), allowed, RODAS5P if is_stiff else TSITOURAS)
-        work = np.empty(vectors + 1 + (room + 1) * (n + 2) + scratch)
+        n, slopes = self.states, len(self._columns)
+        plan = self.plan(tolerances, (0, max_steps, stiff_steps, is_stiff, False))
+        numbers = plan.arrays[0].copy()
+        numbers[AT_ROOM], numbers[AT_SENSITIVE] = room, slopes
+        back = map(self._adjoint.address, ("pull", "pull_start"))
+        curve = self._stiff_adjoint.address("pull_curve") if is_stiff else 0
+        scratch = 28 * n + slopes + 8 if is_stiff else 21 * n + slopes + 7
+        work = np.empty(plan.room + 1 + (room + 1) * (n + 2) + scratch)
         y, reached = np.empty_like(worth), np.empty(len(members))
         status, steps = np.empty((2, len(members)), dtype=np.int64)
+        heads = (numbers, plan.heads[1], RODAS5P if is_stiff else TSITOURAS, *plan.heads[4:], *back, curve)
         behind = (rows, work, y, worth, gradients, status, reached, steps)
-        pull = entry("pull_members", 23)
-        call_code(pull, len(members), *arrays, *functions, p, members, *times.addresses, *behind)
+        call_code(entry("pull_members", 23), len(members), *heads, p, members, *times.addresses, *behind)
         left = true_at(status == NO_ROOM)
         if len(left):
             own, more = np.empty((len(left), slopes)), min(8 * room, max_steps)
@@ -282,34 +281,30 @@ class KernelProgram:
             gradients[left] = own
         return status
 
-    def plan(
-        self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
-    ) -> Plan:
-        """What calls with these numbers have in common; see `solve`."""
-        key = (slopes, max_steps, stiff_steps, is_stiff, is_along)
-        plan = self._plans.get(key)
+    def plan(self, tolerances: Tolerances, asked: Asked) -> Plan:
+        """What calls that ask for the same have in common."""
+        plan = self._plans.get(asked)
         if plan is None or plan.tolerances is not tolerances:
-            plan = self._plans[key] = self._plan(tolerances, *key)
+            plan = self._plans[asked] = self._plan(tolerances, asked)
         return plan
 
-    def _plan(
-        self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
-    ) -> Plan:
-        wide = columns_of(slopes)
-        size = padded(self.states * wide)
+    def _plan(self, tolerances: Tolerances, asked: Asked) -> Plan:
+        slopes, max_steps, stiff_steps, is_stiff, is_along = asked
+        n, wide = self.states, columns_of(slopes)
+        size = padded(n * wide)
         pattern: IntArray = np.zeros(1, dtype=np.int64)
         allowed = [tolerances.rtol, tolerances.sensitivity_rtol, *tolerances.atol, *tolerances.sensitivity_atol]
         functions = [*self._functions[slopes > 0], 0, 0]
         room, stride = VECTORS * size, self.parameters
         if is_along:
-            functions[0], stride = self._code.address("along"), stride + self.states * wide
+            functions[0], stride = self._code.address("along"), stride + n * wide
         if is_stiff:
             code, sparse = self._stiff
             functions[2:] = [code.address(f"{name}{'_full' if slopes else ''}") for name in ("matrix", "curve")]
             if sparse is not None:
                 pattern = sparse.numbers
-            room = STIFF_VECTORS * size + 2 * self.states + 1 + 2 * (int(pattern[0]) or self.states**2)
-        numbers = [stride, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff), 0, 0, *pattern]
+            room = STIFF_VECTORS * size + 2 * n + 1 + 2 * (int(pattern[0]) or n**2)
+        numbers = [stride, n, wide, slopes, max_steps, stiff_steps, int(is_stiff), 0, 0, *pattern]
         arrays = (np.array(numbers, dtype=np.int64), np.array(allowed), self._columns, tolerances.sizes)
         return Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
 

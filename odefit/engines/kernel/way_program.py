@@ -157,14 +157,9 @@ class WayProgram:
     def _frame(self, slopes: int, moving: int) -> Frame:
         """For so many derivatives, and times that move."""
         engine = self.engine
-        plan = self.program.plan(
-            engine.tolerances,
-            slopes,
-            engine.options.max_steps,
-            MAX_STIFF_STEPS if engine.options.method == AUTO else 0,
-            METHODS[engine.first_method].is_implicit,
-            slopes > 0,
-        )
+        ahead = MAX_STIFF_STEPS if engine.options.method == AUTO else 0
+        is_stiff = METHODS[engine.first_method].is_implicit
+        plan = self.program.plan(engine.tolerances, (slopes, engine.options.max_steps, ahead, is_stiff, slopes > 0))
         known = self._frames.get((slopes, moving))
         if known is None or known.plan is not plan:
             known = self._frames[slopes, moving] = self._made(plan, slopes, moving)
