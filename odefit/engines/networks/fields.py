@@ -3,10 +3,10 @@
 lowering.py makes machine code of this text; with NumPy arrays it also runs as it stands.
 
 A plan says what there is: the numbers of networks' calls, states S, parameters L, outputs O, inputs X, numbers kept of
-an evaluation, weights W, the widest layer; where in the plan the entries of the derivatives begin, and their number;
-where the units with kinks stand (kinks.py), and the description of each call (dense.py). The entries are those of
-d(f, x) / d(y, p, o) that are not always zero: first those of f, then those of the inputs of the last call, of the call
-before, ...; for each such part its number, then rows and columns.
+an evaluation, weights W; where in the plan the entries of the derivatives begin, and their number; where the units with
+kinks stand (kinks.py), and the description of each call (dense.py). The entries are those of d(f, x) / d(y, p, o) that
+are not always zero: first those of f, then those of the inputs of the last call, of the call before, ...; for each such
+part its number, then rows and columns.
 
 An evaluation keeps [o, x, numbers of each call].
 """
@@ -28,11 +28,10 @@ OUTPUTS = 3
 INPUTS = 4
 KEPT = 5
 WEIGHTS = 6
-WIDEST = 7
-ENTRIES = 8
-N_ENTRIES = 9
-KINKS = 10
-DESCRIPTIONS = 11
+ENTRIES = 7
+N_ENTRIES = 8
+KINKS = 9
+DESCRIPTIONS = 10
 
 
 def evaluate(

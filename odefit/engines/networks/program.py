@@ -266,7 +266,7 @@ def _plan(system: System, text: FieldText, n_weights: int, *, holds: bool) -> tu
     places = np.cumsum([head, *map(len, descriptions)]).tolist()
     n_entries = sum(map(len, text.entries))
     states, parameters = len(system.states), len(system.parameters)
-    numbers = [len(text.calls), states, parameters, outputs, inputs, kept, n_weights, widest, places[-1], n_entries]
+    numbers = [len(text.calls), states, parameters, outputs, inputs, kept, n_weights, places[-1], n_entries]
     listed = [len(units) // kinks.PLACES, *units]
     flat = [*places[:-1], *(n for own in (*descriptions, *parts) for n in own)]
     flat = [*numbers, len(numbers) + 1 + len(flat), *flat, *listed]
