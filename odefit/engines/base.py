@@ -117,7 +117,7 @@ class Solutions(Sequence[Trajectory]):
     @property
     def failed(self) -> int | None:
         """The first member that failed; None where none did."""
-        return next(iter(failed_members(self.failures)), None)
+        return next((m for m, _ in failed_members(self.failures)), None)
 
     def __len__(self) -> int:
         return len(self.failures)
@@ -292,9 +292,9 @@ class Engine(Protocol):
         return None
 
 
-def failed_members(failures: Sequence[Failure | None]) -> list[int]:
-    """The members that failed."""
-    return [m for m, failure in enumerate(failures) if failure is not None] if any(failures) else []
+def failed_members(failures: Sequence[Failure | None]) -> list[tuple[int, Failure]]:
+    """The members that failed, and why."""
+    return [(m, failure) for m, failure in enumerate(failures) if failure is not None] if any(failures) else []
 
 
 def offsets_of(lengths: Sequence[int] | IntArray) -> IntArray:

@@ -211,7 +211,7 @@ class KernelEngine(Engine):
                 self._run(call, which[lost], AUTO_EXPLICIT, is_last=True)
             elif lost.any():
                 self._try_stiff(call, experiments, which[lost], status[lost])
-        for m in failed_members(call.failures):
+        for m, _ in failed_members(call.failures):
             y[call.rows(m)] = np.nan
             if dy is not None:
                 dy[call.rows(m)] = np.nan

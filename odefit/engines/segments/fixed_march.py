@@ -301,9 +301,8 @@ class FixedMarch:
             found = self.engine.solve_along(rows, one.parts, begins, position)
         else:
             found = self.engine.solve(rows, one.parts, bool(self.sensitivities.names), position)
-        for k in failed_members(found.failures):
-            if (failure := found.failures[k]) is not None:
-                self.fail(int(which[k]), failure)
+        for k, failure in failed_members(found.failures):
+            self.fail(int(which[k]), failure)
         return found
 
     def check(self, dy: FloatArray, owner: IntArray) -> None:
