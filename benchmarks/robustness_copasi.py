@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from odefit.fitting.starting_points import starting_points
 from odefit.model.switches import is_interrupted
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
-
-Array = NDArray[np.float64]
 
 
 def copasi_values(objective: ProfileLikelihood, n: int, seed: int) -> list[float]:

@@ -22,10 +22,7 @@ MOVES = 0.05
 """How much a parameter moves, in typical changes, for each typical change of the one whose profile it is."""
 
 KEPT = 0.02
-"""The relative change of a formula that keeps its value, where the parameter changes by WIDELY or more."""
-
-WIDELY = 0.5
-"""Typical changes of a parameter over which a formula is tried."""
+"""The relative change of a formula that keeps its value along the way."""
 
 MOST_PARTNERS = 4
 

@@ -28,7 +28,6 @@ parameters:
 noise: {S: {model: gaussian, sigma: 0.1}, A: {model: gaussian, sigma: 0.2}, C: gaussian}
 solver: {rtol: 1e-9, atol: 1e-12}
 """
-NAMES = ("k", "b_a", "d_a", "f", "b_c", "d_c")
 DATA = "experiment,time,S,A,C\n" + "".join(
     f"{name},{t},{x},{y},{z}\n"
     for name in ("one", "two")

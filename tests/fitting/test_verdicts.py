@@ -18,8 +18,6 @@ from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.status import Ending, Reason
 
-REFERENCE = Path(__file__).parents[2] / "data" / "reference"
-
 
 def fit(model: dict[str, Any], parameters: dict[str, Any], csv: Path, **sections: Any) -> Run:
     config = {"model": model, "parameters": parameters, "data": {"csv": str(csv)}, "fit": {"starts": 1}, **sections}

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import odefit
 from small_problems import central_differences
 
-Array = NDArray[np.float64]
 NAN = math.nan
 METHODS = ("tsit45", "bdf", "dopri5")
 K, A0, RHO = 0.6, 50.0, 0.4

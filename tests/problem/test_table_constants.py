@@ -16,7 +16,6 @@ from odefit.problem.preparation import prepare
 
 TIMES = np.array([0.0, 1.0, 2.0, 4.0])
 WEIGHT = {"mary": 60.0, "paul": 80.0}
-CLEARANCE = {"f": 0.3, "m": 0.5}
 SEX = {"mary": "f", "paul": "m"}
 
 
