@@ -162,24 +162,14 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
     start = np.array([experiment.start for experiment in experiments])
     times = _pad([experiment.times for experiment in experiments], inside)
     grid, index = _union_grid(times, start, dtype)
-    measured = _stack([experiment.values for experiment in experiments], inside)
+    values = [experiment.values for experiment in experiments]
+    measured = _stack(values, inside)
     mask = ~np.isnan(measured)
-    sigma = None
-    if any(experiment.sigma is not None for experiment in experiments):
-        given = [np.full_like(e.values, np.nan) if e.sigma is None else e.sigma for e in experiments]
-        errors = _stack(given, inside)
-        sigma = np.where(mask & ~np.isnan(errors), errors, 1.0)
-    censored = None
-    if any(experiment.censored is not None for experiment in experiments):
-        sides = [np.zeros(e.values.shape) if e.censored is None else e.censored.astype(np.float64) for e in experiments]
-        censored = np.where(mask, _stack(sides, inside), 0.0)
-    ends = None
-    if any(experiment.other_end is not None for experiment in experiments):
-        given = [np.full_like(e.values, np.nan) if e.other_end is None else e.other_end for e in experiments]
-        ends = np.where(mask, _stack(given, inside), np.nan)
+    sigma = _stack_given([experiment.sigma for experiment in experiments], values, np.nan, inside)
+    censored = _stack_given([experiment.censored for experiment in experiments], values, 0.0, inside)
+    ends = _stack_given([experiment.other_end for experiment in experiments], values, np.nan, inside)
     clock = _pad([experiment.clock for experiment in experiments], inside)
     inputs = _inputs(experiments, clock)
-
     covariates = {name: _stack([e.covariates[name] for e in experiments], inside) for name in experiments[0].covariates}
 
     def real(array: FloatArray) -> Tensor:
@@ -195,11 +185,13 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         clock=real(clock),
         values=real(np.where(mask, measured, 0.0)),
         mask=torch.from_numpy(mask).to(device),
-        sigma=None if sigma is None else real(sigma),
-        censored=None if censored is None else torch.from_numpy(censored.astype(np.int8)).to(device),
+        sigma=None if sigma is None else real(np.where(mask & ~np.isnan(sigma), sigma, 1.0)),
+        censored=None
+        if censored is None
+        else torch.from_numpy(np.where(mask, censored, 0.0).astype(np.int8)).to(device),
         inputs=None if inputs is None else real(inputs),
         covariates={name: real(np.where(mask, numbers, 1.0)) for name, numbers in covariates.items()},
-        ends=None if ends is None else real(ends),
+        ends=None if ends is None else real(np.where(mask, ends, np.nan)),
     )
 
 
@@ -261,6 +253,19 @@ def _stack(arrays: Sequence[FloatArray], inside: Mask) -> FloatArray:
     stacked = np.full((*inside.shape, arrays[0].shape[1]), np.nan)
     stacked[inside] = np.concatenate(arrays)
     return stacked
+
+
+def _stack_given(
+    given: Sequence[FloatArray | NDArray[np.int8] | None], values: Sequence[FloatArray], without: float, inside: Mask
+) -> FloatArray | None:
+    """[E, T, O] of what some experiments have beside their values, `without` for the others; None where none has it."""
+    if all(one is None for one in given):
+        return None
+    own = [
+        np.full(v.shape, without) if one is None else one.astype(np.float64)
+        for one, v in zip(given, values, strict=True)
+    ]
+    return _stack(own, inside)
 
 
 def _inputs(experiments: Sequence[Experiment], times: FloatArray) -> FloatArray | None:

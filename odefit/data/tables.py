@@ -32,7 +32,7 @@ import numpy as np
 
 from odefit.data.arrangement import arrange
 from odefit.data.blank_lines import split_at_blanks
-from odefit.data.chosen_rows import choose_cells
+from odefit.data.chosen_rows import Chosen, choose_cells
 from odefit.data.clock import on_clock
 from odefit.data.columns import Columns, Header, Request
 from odefit.data.covariates import CovariateUse
@@ -131,15 +131,14 @@ def read_table(
     faults = FaultList(header.path, header.where)
     use = use or CovariateUse()
     layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, form, faults)
-    clock, timed = form.counted, ""
+    clock, timed, blanks = form.counted, "", ""
     if clock is None:
         table_sheet, clock, timed = on_clock(table_sheet, layout.time, layout.experiment, form.clock)
     layout = layout if clock is None else replace(layout, clock=clock.columns)
     sheet, others = _read_rows(table_sheet, layout, only, ignore, form, faults)
-    blanks = ""
     if not ignore and isinstance(source, Path | str):
         sheet, layout, blanks = split_at_blanks(sheet, layout, header.place())
-    named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
+    named = _named(sheet, layout)
     sheet = with_end_numbers(sheet, layout, header, faults)
     converter = Converter(table_sheet, form.units, faults)
     check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults, names)
@@ -150,9 +149,7 @@ def read_table(
     if form.merged:
         check_once(sheet, layout, names, header, faults)
     if left_out is not None:
-        left_out |= others
-        if layout.experiment is not None:
-            left_out |= named - set(sheet.labels[layout.experiment].names)
+        left_out |= others | (named - _named(sheet, layout))
     if beside is not None:
         beside.take(header, layout, tuple(names), picked)
         beside.clock, beside.units = clock, converter.sources
@@ -165,16 +162,7 @@ def read_table(
     if repeats is not None and table.repeats is not None:
         repeats.append(table.repeats)
     if notes is not None:
-        notes += (
-            *getattr(table_sheet, "notes", ()),
-            *filter(None, (timed, blanks)),
-            *converter.notes,
-            *converter.limit_notes(form.limits),
-            *picked.notes,
-            *table.notes,
-        )
-        note = table.repeats.note(table.repeats.names) if table.repeats is not None and repeats is None else None
-        notes += [] if note is None else [note]
+        notes += _notes(table_sheet, (timed, blanks), converter, form, picked, table, repeats is None)
     return _measured(table, tuple(names), start, faults)
 
 
@@ -199,6 +187,26 @@ def _layout(
         faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
     faults.check()
     return layout
+
+
+def _named(sheet: Columns, layout: Layout) -> set[str]:
+    """The experiments that a column names."""
+    return set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
+
+
+def _notes(
+    sheet: Sheet,
+    early: tuple[str, str],
+    converter: Converter,
+    form: TableForm,
+    picked: Chosen,
+    table: Table,
+    tells_repeats: bool,
+) -> list[str]:
+    """What was done to the rows, in the order in which it was done."""
+    again = table.repeats.note(table.repeats.names) if table.repeats is not None and tells_repeats else None
+    first = (*getattr(sheet, "notes", ()), *filter(None, early), *converter.notes, *converter.limit_notes(form.limits))
+    return [*first, *picked.notes, *table.notes, *([] if again is None else [again])]
 
 
 def _measured(table: Table, names: tuple[str, ...], start: float | None, faults: FaultList) -> list[Experiment]:

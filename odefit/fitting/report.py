@@ -73,19 +73,8 @@ def summarise(
     likelihood = Likelihood(problem, keeps=True)
     u = table.to_search(outcome.theta)
     bound = bounds_met(problem, outcome.theta)
-    warnings = list(outcome.warnings)
-    uncertainty, beside = None, list[str]()
-    if assembly.networks is None and len(u) and no_degrees_left(likelihood):
-        warnings.append("no standard errors: there are no more measurements than parameters, so no noise can be told")
-    elif assembly.networks is None and len(u):
-        uncertainty = estimate_uncertainty(likelihood, u, bound)
-        if uncertainty is None:
-            warnings.append("no standard errors: the model could not be differentiated at the estimates")
-    elif outcome.status.is_usable:
-        from odefit.fitting.network_errors import errors_beside_networks
-
-        uncertainty, told, beside = errors_beside_networks(assembly, likelihood, u, bound)
-        warnings += told
+    uncertainty, told, notes = _uncertainty(assembly, likelihood, u, bound, outcome.status.is_usable)
+    warnings = [*outcome.warnings, *told]
     events = assembly.loaded.events
     if events is not None and events.steady and (far := unsettled(problem, outcome.theta, events.steady)):
         warnings.append(unsettled_warning(far))
@@ -126,11 +115,7 @@ def summarise(
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         information=None if uncertainty is None else uncertainty.information,
         held=() if uncertainty is None else uncertainty.held,
-        notes=(
-            *(() if uncertainty is None else error_notes(uncertainty, problem.n_measured)),
-            *beside,
-            *excluded_notes(assembly.excluded),
-        ),
+        notes=(*notes, *excluded_notes(assembly.excluded)),
         left_to_gain=outcome.left,
         tolerances_divided_by=outcome.tightened,
         combinations=combinations,
@@ -139,6 +124,25 @@ def summarise(
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty
+
+
+def _uncertainty(
+    assembly: Assembly, likelihood: Likelihood, u: FloatArray, bound: NDArray[np.int8], is_usable: bool
+) -> tuple[Uncertainty | None, list[str], list[str]]:
+    """The covariance of the estimates, warnings, and notes on their errors."""
+    warnings, notes = list[str](), list[str]()
+    found: Uncertainty | None = None
+    if assembly.networks is None and len(u) and no_degrees_left(likelihood):
+        warnings.append("no standard errors: there are no more measurements than parameters, so no noise can be told")
+    elif assembly.networks is None and len(u):
+        found = estimate_uncertainty(likelihood, u, bound)
+        if found is None:
+            warnings.append("no standard errors: the model could not be differentiated at the estimates")
+    elif is_usable:
+        from odefit.fitting.network_errors import errors_beside_networks
+
+        found, warnings, notes = errors_beside_networks(assembly, likelihood, u, bound)
+    return found, warnings, notes if found is None else [*error_notes(found, likelihood.problem.n_measured), *notes]
 
 
 def _doubts(

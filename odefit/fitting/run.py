@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from odefit.arguments import checked, truth
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table
@@ -173,6 +173,16 @@ class Run(StoredRun, Asked):
             found: FloatArray = natural / np.outer(slope, slope)
         return found
 
+    def _at(
+        self, times: ArrayLike | Mapping[str, ArrayLike] | None
+    ) -> tuple[Sequence[Experiment], tuple[Experiment, ...], list[IntArray | slice]]:
+        """The experiments with these times, as they have to be solved, and which of the times then were asked for."""
+        check_solvable(self)
+        from odefit.problem.frames import wanted_times
+
+        chosen = wanted_times(self.measured, times)
+        return chosen, *with_steps(self.assembly.problem, chosen)
+
     @checked(intervals=truth)
     def predictions(
         self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
@@ -203,11 +213,7 @@ class Run(StoredRun, Asked):
         ValueError
             The times are none.
         """
-        check_solvable(self)
-        from odefit.problem.frames import wanted_times
-
-        chosen = wanted_times(self.measured, times)
-        solved, rows = with_steps(self.assembly.problem, chosen)
+        chosen, solved, rows = self._at(times)
         curves = self._solved(solved)
         predicted = [g[own] for g, own in zip(curves.observables, rows, strict=True)]
         if times is None:
@@ -243,11 +249,7 @@ class Run(StoredRun, Asked):
         ValueError
             The times are none.
         """
-        check_solvable(self)
-        from odefit.problem.frames import wanted_times
-
-        chosen = wanted_times(self.measured, times)
-        solved, rows = with_steps(self.assembly.problem, chosen)
+        chosen, solved, rows = self._at(times)
         found = [x[own] for x, own in zip(self._solved(solved).expressions, rows, strict=True)]
         frame = frame_of(expression_table(chosen, found, self.expressions).text)
         if intervals and self.known_errors is not None and self.expressions:

@@ -90,8 +90,7 @@ def bootstrap_part(
             desk.progress.end()
         return True
 
-    place = place_of(out, overwrite, resume)
-    return question_part(fit, path, "bootstrap", settings, chosen, place, progress, compute)
+    return question_part(fit, path, "bootstrap", settings, chosen, place_of(out, overwrite, resume), progress, compute)
 
 
 def sample_part(
@@ -185,8 +184,7 @@ def sample_part(
             desk.progress.end()
         return True
 
-    place = place_of(out, overwrite, resume)
-    return question_part(fit, path, "sample", settings, chosen, place, progress, compute)
+    return question_part(fit, path, "sample", settings, chosen, place_of(out, overwrite, resume), progress, compute)
 
 
 def profile_part(
@@ -270,5 +268,4 @@ def profile_part(
             session.write()
         return True
 
-    place = place_of(out, overwrite, resume)
-    return question_part(fit, path, "profile", settings, chosen, place, progress, compute)
+    return question_part(fit, path, "profile", settings, chosen, place_of(out, overwrite, resume), progress, compute)

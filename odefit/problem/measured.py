@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from odefit.data.layouts import OBSERVABLE, TIME
 from odefit.data.nonmem.table import EventTable
 from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
+from odefit.data.table_form import TableForm
 from odefit.data.tables import read_table
 from odefit.errors import DataError
 from odefit.problem.data_file import one_file, open_data
@@ -55,24 +56,7 @@ def read_measured(
             use=use,
             known=known,
         )
-    assert data.csv is not None  # the schema sees to it
-    source: Any = given
-    time = data.time
-    form, spread = table_form(loaded), spread_data(loaded, observables)
-    form = replace(form, units=replace(form.units, elsewhere={*form.units.elsewhere, *constants}))
-    if spread is not None:
-        source, time = spread.grid, spread.grid.header.names[0]
-        form = replace(form, units=replace(form.units, said={**spread.units, **form.units.said}))
-    elif source is None and loaded.events is None:
-        path = one_file(loaded)
-        source = open_data(loaded, _wanted(loaded, observables)) if path is None else path
-    experiment, columns = data.experiment, {} if spread else data.single_columns
-    if loaded.events is not None:
-        events: EventTable = loaded.events
-        source, time, experiment = events.sheet, events.name("time"), events.name("id")
-        columns, label, note = event_columns(events, observables, columns)
-        form = replace(event_form(events, form), observable=label, value=None if label is None else events.name("dv"))
-        notes += [*events.notes, *([] if note is None else [note])]
+    source, time, experiment, columns, form = _arranged(loaded, observables, notes, constants)
     with _arrangement_told(loaded):
         return read_table(
             source,
@@ -93,6 +77,32 @@ def read_measured(
             form=form,
             beside=beside,
         )
+
+
+def _arranged(
+    loaded: LoadedConfig, observables: Sequence[str], notes: list[str], constants: Collection[str]
+) -> tuple[Any, str | None, str | None, Mapping[str, str], TableForm]:
+    """The table, its columns of times, experiments and observables, and how it is to be read."""
+    data = loaded.config.data
+    assert data.csv is not None  # the schema sees to it
+    source: Any = None if loaded.given is None else loaded.given.content
+    time = data.time
+    form, spread = table_form(loaded), spread_data(loaded, observables)
+    form = replace(form, units=replace(form.units, elsewhere={*form.units.elsewhere, *constants}))
+    if spread is not None:
+        source, time = spread.grid, spread.grid.header.names[0]
+        form = replace(form, units=replace(form.units, said={**spread.units, **form.units.said}))
+    elif source is None and loaded.events is None:
+        path = one_file(loaded)
+        source = open_data(loaded, _wanted(loaded, observables)) if path is None else path
+    experiment, columns = data.experiment, {} if spread else data.single_columns
+    if loaded.events is not None:
+        events: EventTable = loaded.events
+        source, time, experiment = events.sheet, events.name("time"), events.name("id")
+        columns, label, note = event_columns(events, observables, columns)
+        form = replace(event_form(events, form), observable=label, value=None if label is None else events.name("dv"))
+        notes += [*events.notes, *([] if note is None else [note])]
+    return source, time, experiment, columns, form
 
 
 @contextmanager
