@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from odefit.tracking.messages import Message, line_of
+from odefit.tracking.worker import makers_of
 
 MOST_WAITING = 100_000
 """Messages that wait for a tracker; what comes then is lost to it."""
@@ -27,7 +28,7 @@ class Session:
     Parameters
     ----------
     wanted
-        The trackers, as `worker.sinks_of` reads them.
+        The trackers, as `worker.makers_of` reads them.
     note
         Is told what the user should know; by the thread that calls `send` and `close` alone.
     patience
@@ -39,7 +40,7 @@ class Session:
         self._faults: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._waiting: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
         self._lost = 0
-        self._going: set[str] = set()
+        self._going = {name for name, _ in makers_of(wanted)}
         self._process: subprocess.Popen[str] | None = None
         try:
             # In a session of its own: Ctrl-C is for the fit, which then ends the run in good order.
@@ -89,9 +90,7 @@ class Session:
             for line in stream:
                 self._alive = time.monotonic()
                 what, _, rest = line.strip().partition(" ")
-                if what == "begun":
-                    self._going.add(rest)
-                elif what == "ended":
+                if what == "ended":
                     self._going.discard(rest)
                 elif what == "fault":
                     self._faults.put(rest)
@@ -111,7 +110,7 @@ class Session:
         try:
             while process.poll() is None:
                 if time.monotonic() - self._alive > self._patience:
-                    names = " and ".join(sorted(self._going)) or "the tracker"
+                    names = " and ".join(sorted(self._going)) or "the tracker's process"
                     what = f"gave no sign of life for {self._patience:g} s and is waited for no longer"
                     self._note(f"{names} {what}; what it has by now is kept there")
                     break

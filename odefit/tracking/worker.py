@@ -1,7 +1,7 @@
 """The process that talks to trackers: messages come on standard input, signs of life go to standard output.
 
-Each tracker has a thread, so that none waits for another. Its lines are `begun NAME` when it is asked for, `alive NAME`
-after whatever it has done, `fault NAME: WORDS` when it failed and gets nothing more, `ended NAME` when it is through.
+Each tracker has a thread, so that none waits for another. Its lines are `alive NAME` after whatever it has done,
+`fault NAME: WORDS` when it failed and gets nothing more, `ended NAME` when it is through.
 """
 
 from __future__ import annotations
@@ -69,7 +69,6 @@ def main() -> None:
     for name, make in makers_of(wanted):
         queues.append(queue.SimpleQueue())
         threads.append(threading.Thread(target=_serve, args=(name, make, queues[-1], answers), daemon=True))
-        answers(f"begun {name}")
         threads[-1].start()
     for line in sys.stdin:
         message = message_of(line)
