@@ -11,6 +11,8 @@ from odefit.problem.equations import ModelSource
 from odefit.problem.formula_reader import FormulaReader
 from odefit.problem.substitution import close, find_circle
 
+_INSTEAD = "write it under model.expressions, whose formulas may name states, inputs and the time"
+
 
 def check_names(place: ModelSource, states: tuple[str, ...], declared: tuple[str, ...], faults: Faults) -> None:
     """An expression with the name of something else is a fault.
@@ -67,7 +69,7 @@ def read_named(reader: FormulaReader) -> tuple[dict[str, sp.Expr], dict[str, sp.
     reader.put_expressions(expressions)
     for name, formula in tied.items():
         # What another parameter cannot depend on is said of that one.
-        reader.timeless(formula, places[name], "a parameter")
+        reader.timeless(formula, places[name], "a parameter", _INSTEAD)
         for other in sorted(free_names(formula) & expressions.keys()):
             reader.timeless(expressions[other], places[name], f"a parameter, by way of '{other}',")
         reader.derived[name] = reader.put(formula)

@@ -80,10 +80,11 @@ class FormulaReader:
                 return f"{what}, others only one that is constant in each experiment and read as nothing else"
         return ""
 
-    def timeless(self, formula: sp.Expr, where: str, what: str) -> sp.Expr:
-        """A formula that is evaluated once, before the start: no states, no inputs, no time."""
+    def timeless(self, formula: sp.Expr, where: str, what: str, instead: str = "") -> sp.Expr:
+        """A formula that is evaluated once, before the start: no states, no inputs, no time. instead: what to do."""
         for name in sorted(free_names(formula) & {*self.states, *self.place.inputs, TIME}):
-            self.faults.add(where, f"{what} cannot depend on '{name}', which is not known before the start")
+            here = f"; {instead}" if instead else ""
+            self.faults.add(where, f"{what} cannot depend on '{name}', which is not known before the start{here}")
         return formula
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import BELOW, NOTHING_ELSE, SIGNS, MissingCells, decimal_comma, interval, parse_number
 from odefit.data.labels import Labels
+from odefit.data.time_names import bare
+from odefit.proposing.words import ERRORS, MEAN
 
 NOTHING = ("", ".", "na", "nan", "n/a", "null", "-")
 NUMERIC = 0.8
@@ -52,3 +57,15 @@ def share_of_numbers(labels: Labels, numbers: FloatArray, missing: MissingCells 
     filled = [k for k, is_nothing in enumerate(nothing) if not is_nothing]
     count = int(np.isin(labels.codes, filled).sum())
     return (int(np.isfinite(numbers).sum()) + count_limits(labels, missing)) / count if count else 0.0
+
+
+def errors_of(names: Sequence[str]) -> dict[str, str]:
+    """Column -> the column of its errors, by what these are called: of OD or OD_mean, OD_sd."""
+    found = {}
+    for name in names:
+        pattern = ERRORS.format(re.escape(re.sub(MEAN, "", bare(name), flags=re.I) or name))
+        others = (other for other in names if other != name)
+        match = next((other for other in others if re.fullmatch(pattern, bare(other), re.I)), None)
+        if match is not None:
+            found[name] = match
+    return found

@@ -20,17 +20,17 @@ from odefit.data.nonmem.roles import find_roles
 from odefit.data.sheets import Sheet
 from odefit.data.spreading import OBSERVABLE, VALUE, spread
 from odefit.data.table_form import TableForm
-from odefit.data.time_names import TIMES, bare, is_called
+from odefit.data.time_names import TIMES, is_called
 from odefit.errors import DataError
 from odefit.proposing.beside import Beside, side_by_side, times_in_headers
-from odefit.proposing.cells import NUMERIC, numbers_of, share_of_numbers
+from odefit.proposing.cells import NUMERIC, errors_of, numbers_of, share_of_numbers
 from odefit.proposing.constants import NO_CONSTANTS, Constants, constants_of, is_constant
 from odefit.proposing.event_doses import NO_DOSES, EventDoses, doses_of
 from odefit.proposing.limits import NO_LIMITS, FoundLimits, limit_columns, limits_of, strange_words
 from odefit.proposing.opening import opened, read_cells
 from odefit.proposing.reading import UNSAID, Reading
 from odefit.proposing.remarks import remarks_of
-from odefit.proposing.words import DOSES, ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, VALUES
+from odefit.proposing.words import DOSES, ERRORS, OBSERVABLES, SENTINELS, SERIES, VALUES
 from odefit.records import dataclass
 from odefit.text import abridged, clip, show
 
@@ -174,7 +174,7 @@ class _Looking:
         codes = self.labels[experiment].codes if experiment else np.zeros(self.rows, np.int64)
         bounded = limit_columns(self.labels, [name for name in (*left, value) if name and self.is_number[name]])
         left = [name for name in left if not any(name in found.values() for found in bounded)]
-        errors = {*self._sigmas([name for name in left if self.is_number[name]]).values()}
+        errors = {*errors_of([name for name in left if self.is_number[name]]).values()}
         constants = constants_of(self.labels, self.numbers, [n for n in left if n not in errors], codes)
         if not observable and all(n in errors or n in constants.names for n in left if self.is_number[n]):
             constants = NO_CONSTANTS  # a row for each experiment
@@ -190,7 +190,7 @@ class _Looking:
             }
             sigmas = {"": sigma} if sigma else {}
         else:
-            sigmas = self._sigmas(numbers)
+            sigmas = errors_of(numbers)
             numbers = [name for name in numbers if name not in sigmas.values()]
             beside = side_by_side({name: self.numbers[name] for name in numbers if name not in sigmas})
             if beside is not None:
@@ -271,7 +271,19 @@ class _Looking:
         if observable is None:
             return None, None
         value = self.form.value or next((n for n in left if is_called(n, VALUES) and self.is_number[n]), None)
+        value = value or self._only_value(left)
         return (observable, value) if value else (None, None)
+
+    def _only_value(self, left: Sequence[str]) -> str | None:
+        """The column of measurements, where all others of numbers are something else; None where several may be."""
+        series = self.given_experiment or self._experiment([n for n in left if is_called(n, SERIES)])
+        numbers = [n for n in left if self.is_number[n] and n != series and not is_called(n, f"{SERIES}|{DOSES}")]
+        others = {name for found in limit_columns(self.labels, numbers) for name in found.values()}
+        others |= {*errors_of(numbers).values()}
+        if series:  # a temperature, a concentration at the start
+            others |= {n for n in numbers if is_constant(self.labels[n].codes, self.labels[series].codes)}
+        values = [n for n in numbers if n not in others and not re.fullmatch(ERRORS.format("()"), n, re.I)]
+        return values[0] if len(values) == 1 else None
 
     def _place(self, times: Sequence[str]) -> str | None:
         """The column that names what each row measures, of a table with a column for each time."""
@@ -356,17 +368,6 @@ class _Looking:
         again = 1 < len(self.labels[name].names) < self.rows
         return again and is_called(name, SERIES) and bool((values == np.round(values)).all())
 
-    def _sigmas(self, numbers: Sequence[str]) -> dict[str, str]:
-        found = {}
-        for name in numbers:
-            # Of OD_mean, OD_sd is the error.
-            pattern = ERRORS.format(re.escape(re.sub(MEAN, "", bare(name), flags=re.I) or name))
-            others = (other for other in numbers if other != name)
-            match = next((other for other in others if re.fullmatch(pattern, bare(other), re.I)), None)
-            if match is not None:
-                found[name] = match
-        return found
-
     def _events(self, names: Mapping[str, str]) -> Look:
         """A table of NONMEM's: what odefit reads of it by itself."""
         dv, codes = names["dv"], self.labels[names["id"]].codes
@@ -386,4 +387,9 @@ class _Looking:
         look = self._found("events", names["time"], names["id"], series, label, dv, {}, {}, codes, dose)
         others = [name for name in self.labels if name not in names.values()]
         constants = replace(constants_of(self.labels, self.numbers, others, codes), dose=None)
-        return replace(look, events=doses_of(self.labels, self.numbers, names, kinds), constants=constants)
+        events = doses_of(self.labels, self.numbers, names, kinds)
+        if "lloq" in names or len(series) > 1:
+            return replace(look, events=events, constants=constants)
+        flags = {dv: names["cens"]} if "cens" in names else {}
+        limits = replace(limits_of(self.labels, self.numbers, {dv: (dv, rows)}, (flags, {})), flags={})
+        return replace(look, events=events, constants=constants, limits=limits)

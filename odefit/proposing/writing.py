@@ -215,6 +215,8 @@ def _limits(
     """Which values are limits: the columns of flags, and the limits that neither they nor the cells name."""
     limits = look.limits
     source = {name: columns.get(name, name) for name in observables}
+    if look.kind == "events" and len(observables) == 1:
+        source = dict.fromkeys(observables, look.value or "")
     if look.kind == "long" and limits.flags:
         keys["censored"] = next(iter(limits.flags.values()))
     elif limits.flags:

@@ -151,6 +151,21 @@ def test_what_is_needed_before_the_start_names_no_state_by_way_of_an_expression(
     assert "a parameter, by way of 'double', cannot depend on 'x', which is not known before the start" in text
 
 
+def test_a_parameter_that_changes_with_the_time_is_told_where_it_belongs() -> None:
+    config = {
+        "model": {"equations": {"x": "-b*x"}, "initial": {"x": 1}},
+        "parameters": {"k": 1, "late": 0.5, "b": "piecewise(k, t < late, 2*k)"},
+    }
+    data = [odefit.Experiment("a", [0, 1], {"x": [1, 1]})]
+    with pytest.raises(odefit.OdefitError) as caught:
+        odefit.load(config, data=data)
+    (fault,) = caught.value.faults
+    assert "a parameter cannot depend on 't'" in fault.what
+    assert "write it under model.expressions" in fault.what
+    config["model"]["expressions"] = {"b": config["parameters"].pop("b")}
+    odefit.load(config, data=data)
+
+
 def test_circles_through_parameters_are_found() -> None:
     model = {"equations": {"x": "-k*x"}, "expressions": {"a": "2*m"}, "initial": {"x": 1}}
     with pytest.raises(odefit.OdefitError, match="is defined by itself: a -> m -> a"):

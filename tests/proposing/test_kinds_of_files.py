@@ -217,6 +217,23 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
         {"experiment": "treatment"},
         {"r[control]": 0.6, "r[drug]": 0.2},
     ),
+    "a row for each measurement, whose column of values has a name of its own": (
+        table(
+            "run,t (min),species,c (mol/L),temp",
+            *([26 * ["cold"] + 26 * ["warm"], [*T] * 4, 2 * (13 * ["A"] + 13 * ["B"])]),
+            np.concatenate([d for k in (0.2, 0.5) for d in (decays(k)[0], 10.1 - decays(k)[0])]),
+            52 * [20],
+        ),
+        {"time": "t (min)", "experiment": "run", "observable": "species", "value": "c (mol/L)", "unused": ["temp"]},
+        {},
+    ),
+    "doses, and words for what lies below a limit that no column holds": (
+        "ID,TIME,AMT,DV,EVID,BLQ\n1,0,100,.,1,0\n"
+        + "".join(f"1,{t:g},.,{5 * np.exp(-0.4 * t):.4g},0,0\n" for t in (1, 2, 3, 4, 6, 8))
+        + "1,12,.,BLQ,0,1\n",
+        {"limit": {"conc": 0.2038}},
+        {},
+    ),
     "columns in another order": (
         table("predator,prey,year", 30 + 20 * np.sin(T - 1.2), 40 + 30 * np.sin(T), 1900 + T),
         {"time": "year"},
