@@ -39,6 +39,10 @@ class Reason(Enum):
     GRADIENT_OR_PROGRESS_VANISHES = Status.CONVERGED, "The gradient or the progress vanishes within the bounds."
     NOTHING_LEFT = Status.CONVERGED, "Nothing left to gain at the precision of the objective."
     PARAMETERS_REST = Status.CONVERGED, "The parameters no longer change."
+    AT_KINK = (
+        Status.CONVERGED,
+        "No step lowers the objective on either side of its kink, where {names} passes the time of a measurement.",
+    )
     OUT_OF_STEPS = (
         Status.STOPPED,
         "Not converged after {n} steps",

@@ -17,6 +17,8 @@ from odefit.data.experiments import Experiment
 from odefit.fitting.cpu_limit import CpuLimited, CpuTimeSpent
 from odefit.fitting.explained import plateau_ending
 from odefit.fitting.far_start import nearer_starts
+from odefit.fitting.nonsmooth import kinks_met
+from odefit.fitting.one_sided import Box, OneSided
 from odefit.fitting.search_objective import ForSearches, SearchObjective
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
@@ -33,6 +35,8 @@ from odefit.status import Ending, Reason, Status
 PLATEAU = 0.01
 """Standard deviations of the data by which a typical change of a parameter must move the predictions. Where none does a
 search has come to rest on a plateau, which is no optimum."""
+ENDS_AT_KINKS = {Reason.DERIVATIVES_DISAGREE, Reason.NOT_CERTIFIED}
+"""How searches end where the likelihood has a kink."""
 
 Listener = Callable[[int, FloatArray, float], None]
 """Called with the number of a search among those that go on together, its u [P'] and its value, after each step."""
@@ -67,6 +71,7 @@ class LocalSearch:
         try:
             begun = nearer_starts(objective, points, self.plainly, self.cpu_limit)
             outcomes = self.certified(objective, search(within, begun, most=most), functools.partial(search, within))
+            outcomes = [self.at_kinks(within, k, outcome) for k, outcome in enumerate(outcomes)]
         except CpuTimeSpent:
             outcomes = [within.outcome(points[0], lower, upper)]
         return [self.explained(objective, k, outcome) for k, outcome in enumerate(outcomes)]
@@ -94,12 +99,13 @@ class LocalSearch:
         most: IntArray,
         searches: IntArray | None = None,
         listener: Listener | None = None,
+        box: Box | None = None,
     ) -> list[SearchOutcome]:
         """The plain outcomes from points [b, P'] within `most` steps [b].
 
-        searches: [b], the numbers by which the objective knows them; default the first b.
+        searches: [b], the numbers by which the objective knows them; default the first b. box: default all of it.
         """
-        lower, upper = self.box
+        lower, upper = box or self.box
         numbers = np.arange(len(points)) if searches is None else searches
         settings: dict[str, Any] = {"lower": lower, "upper": upper, "size": typical_sizes(self.objective)}
         settings |= self.method.coarse if self.coarse else self.method.fine
@@ -153,6 +159,35 @@ class LocalSearch:
         for k, certificate in certificates.items():
             outcomes[k] = self.judged(outcomes[k], certificate)
         return outcomes
+
+    def at_kinks(self, objective: BatchObjective, number: int, outcome: SearchOutcome) -> SearchOutcome:
+        """The outcome; of a search that ended at a kink of the likelihood the optimum there, if it is one."""
+        problem = self.objective.full.problem
+        if outcome.ending.reason not in ENDS_AT_KINKS:
+            return outcome
+        theta = problem.table.to_natural(self.objective.lift(outcome.u))
+        kinks = kinks_met(problem, theta)
+        theta = np.array([kinks.get(n, old) for n, old in zip(problem.table.names, theta, strict=True)])
+        places = problem.table.to_search(theta)[self.objective.free]
+        moved = [problem.table.names[problem.table.estimated[k]] in kinks for k in self.objective.free]
+        own, size = np.array([number], dtype=np.intp), typical_sizes(self.objective)
+
+        def search(u: FloatArray, box: Box) -> SearchOutcome:
+            return self.minimised(objective, u[None], most=np.array([self.most]), searches=own, box=box)[0]
+
+        def certify(u: FloatArray, box: Box) -> Certificate:
+            return certify_many(objective, u[None], *box, size, own)[0]
+
+        at = {k: float(places[k]) for k in np.flatnonzero(moved).tolist()}
+        one_sided = OneSided(search, certify, self.box, size)
+        best, certificate = one_sided(outcome, at)
+        if best is not outcome:
+            best = _joined(outcome, best)
+        if certificate is None:
+            return replace(best, ending=outcome.ending)
+        still = all(one_sided.is_at(best.u[k], place, k) for k, place in at.items())
+        ending = Ending(Reason.AT_KINK, {"names": " and ".join(kinks)}) if still else best.ending
+        return replace(best, ending=ending, left=certificate.left)
 
     def judged(self, outcome: SearchOutcome, certificate: Certificate) -> SearchOutcome:
         """The outcome by its certificate."""

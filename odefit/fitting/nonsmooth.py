@@ -83,6 +83,29 @@ def parameters_at_measurements(problem: FitProblem, theta: FloatArray) -> Nonsmo
     return nonsmooth.among(met)
 
 
+def kinks_met(problem: FitProblem, theta: FloatArray) -> dict[str, float]:
+    """Parameters that are the time of a switch, and that lie at the time of a measurement: that time, at theta [N].
+
+    Nothing where such times follow from parameters by a formula, or where the likelihood jumps.
+    """
+    met, measured = parameters_at_measurements(problem, theta), dict[str, list[FloatArray]]()
+    if met.jumps or not met.kinks:
+        return {}
+    for switch in find_switches(problem.engine.system):
+        time = -switch.intercept / switch.slope
+        for e, experiment in enumerate(problem.experiments) if time.is_Symbol else ():
+            times = experiment.times[~np.isnan(experiment.values).all(axis=1)]
+            for name in _bound(problem, e, free_names(time)):
+                measured.setdefault(name, []).append(times)
+    if not {*met.kinks} <= measured.keys():
+        return {}
+    found = {}
+    for name in met.kinks:
+        times = np.concatenate(measured[name])
+        found[name] = float(times[np.abs(times - theta[problem.table.names.index(name)]).argmin()])
+    return found
+
+
 def _bound(problem: FitProblem, experiment: int, symbols: Collection[str]) -> set[str]:
     """The parameters of the table that local symbols are bound to in one experiment."""
     index = problem.binding.index[experiment]

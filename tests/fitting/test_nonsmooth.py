@@ -7,7 +7,12 @@ import pytest
 
 import odefit
 from from_text import assembled
-from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
+from odefit.fitting.nonsmooth import (
+    NonsmoothParameters,
+    kinks_met,
+    nonsmooth_parameters,
+    parameters_at_measurements,
+)
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 
@@ -75,6 +80,47 @@ def test_a_time_that_ends_on_a_measurement_has_no_interval_though_the_fit_conver
     assert k.standard_error is not None
     assert any(text.startswith("The likelihood jumps where tau passes") for text in run.result.warnings)
     assert any(text.startswith("tau has no interval") for text in run.result.warnings)
+
+
+def test_an_optimum_at_a_kink_is_found_and_certified_and_has_a_profile() -> None:
+    """A line with a bend, whose measurement at the bend lies above it: the least squares have a kink there.
+
+    For each time of the bend they are linear, so that a grid of times with NumPy knows the minimum.
+    """
+    t = np.arange(11.0)
+    x = 1 + np.minimum(t, 5) + 0.3 * (t == 5) + 0.02 * np.random.default_rng(1).standard_normal(11)
+    model = {"equations": {"x": "piecewise(a, t < tau, b)"}}
+    parameters = {"a": {"value": 0.8, "bounds": [0, 5]}, "b": {"value": 0.1, "bounds": [-2, 2]}}
+    parameters["tau"] = {"value": 4.3, "bounds": [1, 9]}
+    config = {"model": model, "parameters": parameters, "fit": {"starts": 3}}
+    run = odefit.fit(config, data=[odefit.Experiment("a", t, {"x": x})])
+
+    def squares(tau: float) -> float:
+        lines = np.column_stack([np.ones(11), np.minimum(t, tau), np.maximum(t - tau, 0)])
+        return float(np.square(x - lines @ np.linalg.lstsq(lines, x, rcond=None)[0]).sum())
+
+    times = np.linspace(1, 9, 801)
+    below = [tau for tau in times if 11 / 2 * np.log(squares(tau) / squares(5)) <= 1.92]
+    assert times[np.argmin([squares(tau) for tau in times])] == pytest.approx(5)
+    assert run.result.status == "converged"
+    assert run.result.starts.at_best == 3
+    assert "on either side of its kink, where tau passes" in run.result.message
+    assert run.result.estimates["tau"].value == pytest.approx(5, abs=1e-4)
+    assert run.result.objective.rss == pytest.approx(squares(5), rel=1e-4)
+    found = odefit.profile(run, ["tau"]).frame.loc["tau"]
+    assert found["low"] <= below[0]
+
+
+def test_where_a_switch_is_at_a_kink() -> None:
+    """Times that follow from a formula, and those that make the likelihood jump, are left alone."""
+    for tau, model, found in (
+        (2 + 1e-4, SWITCH, {"tau": 2.0}),
+        (2.3, SWITCH, {}),
+        (2.0, EVENT, {}),
+        (1.0, SWITCH.replace("tau", "2*tau"), {}),
+    ):
+        problem = problem_of(model, f"k: 0.5, tau: {tau}")
+        assert kinks_met(problem, problem.table.values) == found
 
 
 @pytest.mark.parametrize(("tau", "found"), [(2.0, ("tau",)), (2.0 + 1e-4, ("tau",)), (2.3, ())])

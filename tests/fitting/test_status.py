@@ -28,6 +28,7 @@ DETAILS = {
     "stage": "whole series",
     "distance": 1.234,
     "training": "the loss settled",
+    "names": "change",
     "why": "the parameters no longer change",
     "left": 0.034,
     "noise": 0.71,
