@@ -167,10 +167,10 @@ def _sum(parts: list[str]) -> str:
     return found or "0"
 
 
-def with_numbers(draft: Draft, estimates: Mapping[str, float | None], digits: int = 4) -> dict[str, str]:
+def with_numbers(draft: Draft, estimates: Mapping[str, float | None]) -> dict[str, str]:
     """The equations of a candidate with numbers in place of its own parameters."""
     values = {name: estimates.get(name) for name in draft.parameters}
-    known = {name: f"{value:.{digits}g}" for name, value in values.items() if value is not None}
+    known = {name: f"{value:.4g}" for name, value in values.items() if value is not None}
     found = {}
     for state, text in draft.equations.items():
         text = renamed(text, known)

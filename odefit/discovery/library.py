@@ -242,9 +242,9 @@ def _rounded(weight: float) -> float:
     return float(f"{weight:.12g}")
 
 
-def reactions(states: Sequence[str], order: int = 2) -> Iterator[tuple[str, dict[str, float]]]:
-    """Mass action: reactions of up to `order` molecules to up to `order`: texts of rates, and what they change."""
-    sides = [c for n in range(order + 1) for c in itertools.combinations_with_replacement(states, n)]
+def reactions(states: Sequence[str]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Mass action: reactions of up to two molecules to up to two: texts of rates, and what they change."""
+    sides = [c for n in range(3) for c in itertools.combinations_with_replacement(states, n)]
     seen = set()
     for left, right in itertools.product(sides, sides):
         net = {s: float(right.count(s) - left.count(s)) for s in states if right.count(s) != left.count(s)}

@@ -140,13 +140,13 @@ class Reading:
         self.faults.add(row.where(column), f"'{clip(text)}' is none of {', '.join(known)}")
         return default
 
-    def flag(self, row: Row, column: str, default: bool = True) -> bool:
-        """A cell that says yes or no."""
-        words = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False, "": default}
+    def flag(self, row: Row, column: str) -> bool:
+        """A cell that says yes or no; an empty one says yes."""
+        words = {"1": True, "0": False, "true": True, "false": False, "1.0": True, "0.0": False, "": True}
         text = row.text(column).lower()
         if text not in words:
             self.faults.add(row.where(column), f"'{clip(text)}' is neither true nor false (nor 1 nor 0)")
-        return words.get(text, default)
+        return words.get(text, True)
 
     def rows_by_id(self, paths: Sequence[Path], needed: Sequence[str]) -> Iterator[tuple[str, Row]]:
         """The rows of some tables, each with its id, which stands in the first of the needed columns.

@@ -68,9 +68,7 @@ class _Tree(NamedTuple):
     turned: bool
 
 
-def transition(
-    state: State, h: float, rng: np.random.Generator, max_depth: int = MAX_DEPTH
-) -> Generator[FloatArray, Answer, Moved]:
+def transition(state: State, h: float, rng: np.random.Generator) -> Generator[FloatArray, Answer, Moved]:
     """One transition.
 
     Parameters
@@ -81,8 +79,6 @@ def transition(
         The length of a step.
     rng
         Its random numbers.
-    max_depth
-        The most doublings.
     """
     r = rng.standard_normal(len(state.w))
     h0 = -state.logp + 0.5 * float(r @ r)
@@ -90,7 +86,7 @@ def transition(
     ends = {1: (state, r), -1: (state, -r)}
     rho, weight, chosen = r, 0.0, state
     acceptance, steps, depth = 0.0, 0, 0
-    for depth in range(1, max_depth + 1):
+    for depth in range(1, MAX_DEPTH + 1):
         side = 1 if rng.random() < 0.5 else -1
         tree = yield from _grown(ends[side], h, h0, depth - 1, rng)
         acceptance, steps = acceptance + tree.acceptance, steps + tree.steps

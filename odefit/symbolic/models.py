@@ -84,9 +84,9 @@ def _shown(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def with_numbers(text: str, values: Mapping[str, float | None], digits: int = 4) -> str:
+def with_numbers(text: str, values: Mapping[str, float | None]) -> str:
     """A formula with numbers for its constants."""
-    known = {name: f"{value:.{digits}g}" for name, value in values.items() if value is not None}
+    known = {name: f"{value:.4g}" for name, value in values.items() if value is not None}
     found = renamed(text, known).replace("+ -", "- ")
     return found.replace("*1)", ")") if found != "1" else found
 

@@ -45,10 +45,9 @@ def natural_intervals(
     search_errors: FloatArray,
     transforms: Transforms,
     degrees: float = math.inf,
-    level: float = 0.95,
     widening: float = 1.0,
 ) -> Intervals:
-    """Confidence intervals on the natural scale.
+    """95 % confidence intervals on the natural scale.
 
     Parameters
     ----------
@@ -60,12 +59,10 @@ def natural_intervals(
         The scales.
     degrees
         Degrees of freedom of the noise estimate; infinite for a known noise level.
-    level
-        The coverage.
     widening
         What the intervals are wider by than Student's t makes them.
     """
-    q = quantile(level, degrees) * widening
+    q = quantile(0.95, degrees) * widening
     slope = np.abs(transforms.derivative(u))
     low, high = u - q * search_errors, u + q * search_errors
     return Intervals(slope * search_errors, transforms.to_natural(low), transforms.to_natural(high))

@@ -12,6 +12,8 @@ from odefit.records import dataclass
 
 LINEAR_SHARE = 0.3
 """Decades that the part below the threshold takes on an axis that is logarithmic beyond it."""
+MARGIN = 0.05
+"""Share of what is shown that an axis has beyond it, at either end."""
 SHORT = 2.0
 """A logarithmic axis of less decades has ticks at 1, 2 and 5."""
 
@@ -109,9 +111,7 @@ def raised(exponent: int) -> str:
     return str(exponent).translate(_RAISED)
 
 
-def scale_of(
-    values: Iterable[FloatArray], is_log: bool = False, pad: float = 0.05, threshold: float | None = None
-) -> Scale:
+def scale_of(values: Iterable[FloatArray], is_log: bool = False, threshold: float | None = None) -> Scale:
     """A scale over all of these numbers, with a margin; numbers that are not finite do not count."""
     parts = [np.asarray(part, dtype=np.float64).ravel() for part in values]
     known = np.concatenate(parts) if parts else np.empty(0)
@@ -122,9 +122,9 @@ def scale_of(
         return Scale(0.1, 1.0, True) if is_log else Scale(0.0, 1.0)
     low, high = float(known.min()), float(known.max())
     if is_log:
-        margin = (high / low) ** pad if high > low else 1.5
+        margin = (high / low) ** MARGIN if high > low else 1.5
         return Scale(low / margin, high * margin, True)
-    margin = pad * (high - low) or pad * abs(high) or 1.0
+    margin = MARGIN * (high - low) or MARGIN * abs(high) or 1.0
     if threshold is not None:
         return Scale(min(low, 0.0) - 0.1 * threshold, 1.15 * high, False, threshold)
     return Scale(low - margin, high + margin)
