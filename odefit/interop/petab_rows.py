@@ -1,4 +1,4 @@
-"""What readers of PEtab's version 2 share: the files that its YAML names, and priors in rows of parameters."""
+"""What readers of PEtab share: rows of measurements; of version 2 the files that its YAML names, and priors in rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from odefit.config.source import Source
 from odefit.errors import Faults
 from odefit.interop.petab_prior import PetabPrior
+from odefit.interop.petab_problem import Measured
 from odefit.interop.petab_tables import Reading, Row
 from odefit.text import clip, suggest
 
@@ -34,6 +35,20 @@ class Files(Protocol):
 
     def fault(self, keys: tuple[str | int, ...], what: str) -> None:
         """A fault of a key."""
+
+
+def measured_in(reading: Reading, row: Row, experiment: str) -> Measured:
+    """The measurement of a row."""
+    return Measured(
+        row.text("observableId"),
+        experiment,
+        reading.number(row, "time"),
+        reading.number(row, "measurement"),
+        reading.trees(row, "observableParameters"),
+        reading.trees(row, "noiseParameters"),
+        row.text("datasetId"),
+        row.where(),
+    )
 
 
 def prior_in(reading: Reading, row: Row) -> PetabPrior | None:

@@ -21,6 +21,7 @@ from odefit.interop.petab_problem import (
     PetabObservable,
     PetabParameter,
 )
+from odefit.interop.petab_rows import measured_in
 from odefit.interop.petab_tables import Reading, Row
 from odefit.text import clip, suggest
 
@@ -131,11 +132,11 @@ def read_measurements(
                 pairs[pair] = None
                 rows.append((row, pair))
             else:
-                _measured(reading, row, "")  # for its faults
+                measured_in(reading, row, "")  # for its faults
     reading.unknown(unknown, "condition", conditions)
     called = _names_of_pairs(list(pairs))
     experiments = {called[pair]: _experiment(called[pair], pair, conditions) for pair in pairs}
-    measured = tuple(_measured(reading, row, called[pair]) for row, pair in rows)
+    measured = tuple(measured_in(reading, row, called[pair]) for row, pair in rows)
     return measured, experiments
 
 
@@ -153,16 +154,3 @@ def _experiment(name: str, pair: tuple[str, str], conditions: Mapping[str, Perio
     if before:
         periods = (replace(conditions[before], time=-math.inf), *periods)
     return PetabExperiment(name, periods, taken_back=True)
-
-
-def _measured(reading: Reading, row: Row, experiment: str) -> Measured:
-    return Measured(
-        row.text("observableId"),
-        experiment,
-        reading.number(row, "time"),
-        reading.number(row, "measurement"),
-        reading.trees(row, "observableParameters"),
-        reading.trees(row, "noiseParameters"),
-        row.text("datasetId"),
-        row.where(),
-    )

@@ -19,7 +19,7 @@ from odefit.interop.petab_problem import (
     PetabParameter,
     PetabProblem,
 )
-from odefit.interop.petab_rows import Files, prior_in
+from odefit.interop.petab_rows import Files, measured_in, prior_in
 from odefit.interop.petab_tables import Reading, Row
 from odefit.interop.sciml.extension import NAMES, Entities, names_of, read_entities, read_hybrid, section_of
 from odefit.text import clip
@@ -194,18 +194,7 @@ def _measurements(reading: Reading, paths: list[Path], experiments: Mapping[str,
             experiment = row.text("experimentId") or UNNAMED
             if experiment not in experiments and row.text("experimentId"):
                 unknown.setdefault(experiment, []).append(row.where("experimentId"))
-            found.append(
-                Measured(
-                    row.text("observableId"),
-                    experiment,
-                    reading.number(row, "time"),
-                    reading.number(row, "measurement"),
-                    reading.trees(row, "observableParameters"),
-                    reading.trees(row, "noiseParameters"),
-                    row.text("datasetId"),
-                    row.where(),
-                )
-            )
+            found.append(measured_in(reading, row, experiment))
     reading.unknown(unknown, "experiment", experiments)
     return found
 
