@@ -36,7 +36,7 @@ ADAM = """\
 model: {name: lotka_volterra, initial: estimate}
 data:
   simulate: {initial: {x: 1, y: 1}, spread: 0.1, experiments: 5, times: {stop: 3, count: 8}, noise: 0.05, seed: 2}
-fit: {method: adam, epochs: 20, batch_size: 2, loss: nll, schedule: cosine, plot_every: 10, seed: 3}
+fit: {method: adam, epochs: 10, batch_size: 2, loss: nll, schedule: cosine, plot_every: 5, seed: 3}
 """
 NETWORK = """\
 model: {name: mlp, states: [x, y], hidden: [6], initial: first}
@@ -74,10 +74,10 @@ model:
            own_scale: true, constants: 1, refine: 1}
 data: {spirals: {series: 10, times: 14, seed: 2}}
 solver: {step: 2}
-fit: {method: adam, epochs: 12, batch_size: 4, seed: 3}
+fit: {method: adam, epochs: 5, batch_size: 4, seed: 3}
 """
-SHORT = "windows: {points: [6], epochs: [8], random: true}, patience: 40, seed: 3"
-FOLDS = NETWORK + f"fit: {{method: adam, epochs: 4, folds: 2, match: 10, {SHORT}}}\n"
+SHORT = "windows: {points: [6], epochs: [4], random: true}, patience: 40, seed: 3"
+FOLDS = NETWORK + f"fit: {{method: adam, epochs: 2, folds: 2, match: 5, {SHORT}}}\n"
 LBFGS = NETWORK + "fit: {method: lbfgs, epochs: 6, folds: 2, match: 20, windows: {points: [6], epochs: [12]}}\n"
 PROBLEMS = {
     "least_squares": LEAST_SQUARES,

@@ -16,8 +16,8 @@ SHORT = {
     "potential": [
         "data.simulate.experiments=8",
         "data.simulate.times={start: 0, stop: 4, count: 16}",
-        "fit.match=60",
-        "fit.windows={points: [8], epochs: [2]}",
+        "fit.match=40",
+        "fit.windows={points: [8], epochs: [1]}",
         "fit.epochs=1",
     ],
     "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2], finish: false}"],
