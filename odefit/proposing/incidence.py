@@ -36,7 +36,7 @@ def counted_anew(look: Look, proposal: Proposal) -> Proposal:
     if list(proposal.observables) != ["I"] or " - " not in equation or not is_called(column, INCIDENCE):
         return proposal
     series = look.series.get(column)
-    if series is None or not are_counts(series[:, 1]) or not _falls(series):
+    if series is None or not are_counts(series[:, 1], np.inf) or not _falls(series):  # by their name, of any size
         return proposal
     called = identifier(column, (*proposal.equations, *(one.name for one in proposal.unknowns), "C"))
     total = max(float(series[series[:, 2] == code, 1].sum()) for code in np.unique(series[:, 2]))

@@ -62,9 +62,9 @@ def noise_of(series: Mapping[str, FloatArray], usual: float = 0.0, may_be_negati
     return found
 
 
-def are_counts(values: FloatArray) -> bool:
+def are_counts(values: FloatArray, most: float = ROUNDED) -> bool:
     """Whether these are whole numbers, and not so large that they may well be rounded ones."""
-    return bool((values >= 0).all() and (values == np.round(values)).all() and ONE_SIZE < np.ptp(values) < ROUNDED)
+    return bool((values >= 0).all() and (values == np.round(values)).all() and ONE_SIZE < np.ptp(values) < most)
 
 
 def _evidence(pairs: FloatArray) -> float:

@@ -15,6 +15,7 @@ import odefit
 from odefit.proposing.incidence import counted_anew
 from odefit.proposing.look import look_at
 from odefit.proposing.proposal import propose
+from odefit.proposing.scatter import ROUNDED
 from odefit.proposing.writing import config_text
 
 WEEKS = np.arange(1, 21)
@@ -51,6 +52,14 @@ def test_new_cases_are_an_increase(column: str, tmp_path: Path) -> None:
     assert config["model"]["equations"]["C"] == "beta*S*I/(S + I + R)"
     assert config["data"].get("columns", {name: name}) == {name: column}
     assert config["data"]["start"] == 4  # a week before the first count
+    assert config["noise"] == "negative_binomial"
+
+
+def test_cases_of_a_country_are_counts_whatever_their_size(tmp_path: Path) -> None:
+    counts = 500 * epidemic()[0]
+    assert counts.max() > ROUNDED
+    config = proposed("cases", counts, tmp_path)
+    assert config["model"]["observables"] == {"cases": {"increase": "C"}}
     assert config["noise"] == "negative_binomial"
 
 
