@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, distinct
-from odefit.data.experiments import Experiment
+from odefit.data.experiments import HAIR, Experiment
 from odefit.engines.methods import METHODS
 from odefit.objective.problem import FitProblem
 
@@ -39,7 +39,7 @@ def solver_steps(problem: FitProblem, high: float) -> FloatArray | None:
 def own_steps(experiment: Experiment, steps: FloatArray, high: float) -> FloatArray:
     """Absolute times of the steps up to `high`; the start always, or the first one after it."""
     times = experiment.start + steps
-    kept: FloatArray = times[times <= high + 1e-9 * max(1.0, abs(high))]
+    kept: FloatArray = times[times <= high + HAIR * max(high - experiment.start, abs(high))]
     return kept if len(kept) else times[:1]
 
 

@@ -45,6 +45,13 @@ GROWTH, SHORTER = 8.0, 12
 """The pieces at the beginning of an integral: each as many times as long as the one before, and how many there are."""
 SHORT = 1e-4
 """The step of a difference in time, as a share of the span."""
+SLIGHT = 1e-6
+"""How far a slightly other point is, as a share of the size of its parameters."""
+NEAR = 1e-6
+"""A share of the span: two solutions may have the same moving jump that far apart, so that a row at its time is on
+either side of it."""
+SMALL, SEEN_NEAR = 1e-6, 1e-3
+"""Shares of a curve's size, above which it jumps: at one time, and across twice `NEAR`."""
 MOST_POINTS = 40
 """Search vectors that are looked at together."""
 
@@ -114,7 +121,7 @@ class Path:
 
     def is_moving(self, u: FloatArray) -> bool:
         """Whether jumps come at other times at slightly other points."""
-        moved = u * (1 + 1e-6) + 1e-7
+        moved = u + SLIGHT * np.maximum(np.abs(u), self.problem.table.sizes)
         here, there = self.jumps(u[:1]), self.jumps(moved[:1])
         return len(here) != len(there) or bool((here != there).any())
 
@@ -169,6 +176,7 @@ class Path:
         for piece, (low, high) in enumerate(itertools.pairwise(cuts)):
             n = max(4, round(UNIFORM * (high - low) / (self.end - self.begin)))
             inner = np.concatenate([np.linspace(low, high, n + 1), low + (high - low) * 0.5 ** np.arange(1, EARLY)])
+            inner = np.append(inner, max(high - NEAR * (self.end - self.begin), low))
             t = np.unique(inner)
             side = np.zeros(len(t), dtype=np.int8)
             side[0], side[-1] = 1, -1
@@ -259,9 +267,15 @@ def _rules(path: Path, u: FloatArray, pieces: list[tuple[float, float]]) -> Floa
 
 def _jumps(path: Path, u: FloatArray, times: FloatArray) -> bool:
     """Whether the curve itself jumps at some of the times."""
-    before, after = (path.look(u, times, np.full(len(times), side, dtype=np.int8)).g for side in (-1, 1))
-    size = np.nanmax(np.abs(np.concatenate([before, after])), initial=0.0)
-    return bool((np.abs(before - after) > 1e-6 * size).any())
+    off = NEAR * (path.end - path.begin)
+    for margin, least in ((0.0, SMALL), (off, SEEN_NEAR)):
+        around = [np.clip(times + side * margin, path.begin, path.end) for side in (-1, 1)]
+        sides = [np.full(len(times), 0 if margin else side, dtype=np.int8) for side in (-1, 1)]
+        before, after = (path.look(u, t, side).g for t, side in zip(around, sides, strict=True))
+        size = np.nanmax(np.abs(np.concatenate([before, after])), initial=0.0)
+        if (np.abs(before - after) > least * size).any():
+            return True
+    return False
 
 
 def extremum(path: Path, u: FloatArray, sign: int) -> tuple[Values, Values]:
@@ -281,7 +295,7 @@ def extremum(path: Path, u: FloatArray, sign: int) -> tuple[Values, Values]:
     final = path.look(u, when, sides, slopes=True)
     assert final.dg is not None
     assert final.drate is not None
-    values = Values.of(final.g[rows, rows], final.dg[rows, rows])
+    values = Values.of(np.where(inside, final.g[rows, rows], seen.g[rows, best]), final.dg[rows, rows])
     curvature = _curvature(path, u, when, final)
     with np.errstate(all="ignore"):
         gradient = np.where(inside[:, None], -final.drate[rows, rows] / curvature[:, None], 0.0)

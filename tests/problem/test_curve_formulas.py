@@ -15,6 +15,7 @@ import odefit
 from odefit.api import assembled
 from odefit.problem.assembly import Assembly
 from odefit.problem.quantities import named_quantities, quantities_of
+from odefit.problem.trajectories import Path
 
 Array = NDArray[np.float64]
 TIMES = np.array([0.25, 0.5, 1, 2, 4, 6, 9, 12, 24])
@@ -191,6 +192,32 @@ def test_a_jump_that_moves_has_a_value_and_no_error() -> None:
     assert not found["peak"].ok[0]
     assert not found["area"].ok[0]
     assert found["early"].ok[0]
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 2.0**36])
+def test_jumps_that_follow_from_states_have_the_same_values_in_any_unit(
+    unit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """x grows from 1 to 8 and falls to 2, again and again: two solutions do not have these jumps at the very same time,
+    and rates near 1e-12 are not moved by 1e-7 to see whether the jumps move."""
+    looked = []
+    jumps = Path.jumps
+    monkeypatch.setattr(Path, "jumps", lambda path, u: [looked.append(u[0, 0]), jumps(path, u)][1])
+    model = {"equations": {"x": "r*x"}, "initial": {"x": 1}, "events": [{"when": "x > 8", "set": {"x": "x/4"}}]}
+    r = 0.30886 / unit
+    parameters = {"r": {"value": r, "bounds": [0.8 * r, 1.2 * r]}}
+    wanted = {"top": "max(x)", "low": f"min(x, {8 * unit}, {19 * unit})", "area": f"integral(x, 0, {19 * unit})"}
+    config = {"model": model, "parameters": parameters, "noise": {"x": {"sigma": 0.05}}, "derived": wanted}
+    times = np.arange(20.0) * unit
+    assembly = assembled(config, data=pd.DataFrame({"time": times, "x": np.ones(20)}))
+    u = assembly.problem.table.to_search(assembly.problem.table.values)[None]
+    found = {q.name: q.evaluations(u) for q in quantities_of(assembly)[1:]}
+    last = 2 * math.exp(r * 19 * unit - math.log(8) - 2 * math.log(4))
+    assert found["top"].values[0] == pytest.approx(8, rel=3e-5)
+    assert found["low"].values[0] == pytest.approx(2, rel=3e-5)
+    assert found["area"].values[0] == pytest.approx((7 + 6 + 6 + last - 2) / r, rel=1e-5)
+    assert not any(one.ok[0] for one in found.values())
+    np.testing.assert_allclose(looked, r, rtol=1e-5)
 
 
 def test_a_report_says_why_there_is_no_value_or_no_error() -> None:
