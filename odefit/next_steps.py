@@ -37,7 +37,10 @@ def _following(run: StoredRun, is_drawn: bool, fit: Sequence[str], place: Sequen
         return (*fit[1:], *place, "--resume")
     if status == Status.FAILED:
         return ("check", fit[2], "--gradients")
-    if status == Status.STOPPED and not trains_equations(run.result.method):  # which ends after the epochs it was given
+    known = run.result.objective
+    may_go_on = known.n_observations > known.n_estimated  # else nothing is missing but measurements
+    # Trainings end after the epochs that they were given.
+    if status == Status.STOPPED and may_go_on and not trains_equations(run.result.method):
         return (*fit[1:], "--from", folder)
     if not is_drawn:
         return ("plot", folder)

@@ -20,6 +20,7 @@ from odefit.problem.assembly import Assembly
 from odefit.problem.described import ESTIMATE, FIRST, GIVEN
 from odefit.problem.preparation import prepare
 from odefit.text import abridged, counted
+from odefit.uncertainty.too_few import too_few_measurements
 
 if TYPE_CHECKING:
     from odefit.config.event_section import EventSection
@@ -205,7 +206,8 @@ def _solver(assembly: Assembly) -> str:
 
 
 def start_warnings(assembly: Assembly) -> list[str]:
-    """Whether the model can be solved at the start of the search, and which parameters change nothing there."""
+    """Whether the model can be solved at the start of the search, whether there are measurements enough, and which
+    parameters change nothing there."""
     likelihood = Likelihood(assembly.problem)
     table = assembly.problem.table
     u = table.to_search(table.values)
@@ -214,10 +216,10 @@ def start_warnings(assembly: Assembly) -> list[str]:
         return [f"warning: the model fails at its starting values: {likelihood.failure}"]
     if assembly.networks is not None or not len(u):
         return []
+    few = too_few_measurements(likelihood)
+    warnings = [] if few is None else [f"warning: {few}"]
     evaluation = likelihood.evaluate(u)
     if not evaluation.is_finite:
-        return [f"warning: the model cannot be differentiated at its starting values: {likelihood.failure}"]
-    silent = np.flatnonzero(evaluation.lengths == 0)
-    return [
-        f"warning: {table.estimated_names[k]} has no effect on what is measured at its starting value" for k in silent
-    ]
+        return [*warnings, f"warning: the model cannot be differentiated at its starting values: {likelihood.failure}"]
+    silent = [table.estimated_names[k] for k in np.flatnonzero(evaluation.lengths == 0)]
+    return [*warnings, *(f"warning: {k} has no effect on what is measured at its starting value" for k in silent)]

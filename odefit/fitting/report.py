@@ -39,6 +39,7 @@ from odefit.uncertainty.estimation import Uncertainty, estimate_uncertainty
 from odefit.uncertainty.intervals import natural_intervals
 from odefit.uncertainty.meaning import HARDLY, MEANINGLESS, is_meaningless, without_effect
 from odefit.uncertainty.runs_test import structure_left
+from odefit.uncertainty.too_few import too_few_measurements
 
 if TYPE_CHECKING:
     from odefit.problem.curve_formulas import CurveDerived
@@ -74,7 +75,8 @@ def summarise(
     u = table.to_search(outcome.theta)
     bound = bounds_met(problem, outcome.theta)
     uncertainty, told, notes = _uncertainty(assembly, likelihood, u, bound, outcome.status.is_usable)
-    warnings = [*outcome.warnings, *told]
+    few = too_few_measurements(likelihood) if assembly.networks is None and len(u) else None
+    warnings = [*outcome.warnings, *([few] if few is not None and outcome.status != Status.STOPPED else []), *told]
     events = assembly.loaded.events
     if events is not None and events.steady and (far := unsettled(problem, outcome.theta, events.steady)):
         warnings.append(unsettled_warning(far))
@@ -99,6 +101,8 @@ def summarise(
     if status == Status.CONVERGED and uncertainty is not None and is_mechanistic and _is_flat(problem, uncertainty):
         flat = plateau_ending(problem, nll)
         status, message = flat.status, flat.message
+    elif status == Status.STOPPED and few is not None:  # neither tolerances, nor starts, nor steps would help
+        message = few
     result = Result(
         status=status,
         message=message,

@@ -22,6 +22,7 @@ from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
 from odefit.uncertainty.covariance import length_in_errors
 from odefit.uncertainty.meaning import without_effect
+from odefit.uncertainty.too_few import noise_is_untold
 
 HALF_UNIT = 0.5
 """Of the negative log-likelihood, from the optimum to one standard error."""
@@ -146,9 +147,11 @@ def solver_effect(assembly: Assembly, theta: FloatArray) -> SolverEffect | None:
     The objective and its gradient at theta [N] are computed again at a tenth of the tolerances (or of the step). They
     limit the fit where the objective moves by more than MAX_OBJECTIVE_CHANGE, or where the optimum would move by more
     than MAX_OPTIMUM_SHIFT standard errors, which is the length of S^-1 V' (g - g') with the information
-    A'A = V S² V' (covariance.py).
+    A'A = V S² V' (covariance.py). Where the noise may vanish there is no optimum, and any error is large beside it.
     """
     problem = assembly.problem
+    if assembly.networks is None and noise_is_untold(Likelihood(problem)):
+        return None
     u = problem.table.to_search(theta)
     options = problem.engine.options
     finer = divided(options, 10)

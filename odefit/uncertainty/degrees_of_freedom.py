@@ -41,13 +41,17 @@ def residual_degrees(likelihood: Likelihood, free: Mask, lost: int = 0) -> float
     no_level = ~noise_levels(problem)[profile.free]
     n = sum(len(data.rows) for data in problem.data)
     p = int(np.count_nonzero(free[profile.free] & no_level)) - lost
-    for data, name in zip(likelihood.problem.data, problem.observation.names, strict=True):
-        if not data.n:
-            continue
-        estimated = data.scale_position in profile.sigmas or _has_own_level(problem, name)
-        if not estimated:
-            return math.inf
-    return float(n - p) if n > p else math.inf
+    return float(n - p) if n > p and every_scale_is_estimated(profile) else math.inf
+
+
+def every_scale_is_estimated(profile: ProfileLikelihood) -> bool:
+    """Whether the noise of each observable that is measured has a level that is to be estimated."""
+    problem = profile.full.problem
+    return all(
+        data.scale_position in profile.sigmas or _has_own_level(problem, name)
+        for data, name in zip(problem.data, problem.observation.names, strict=True)
+        if data.n
+    )
 
 
 def _has_own_level(problem: FitProblem, observable: str) -> bool:
