@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -244,17 +244,10 @@ def read_derived(
         if not system.is_mechanistic:
             faults.add(where, "a model with a network has no errors of its parameters; leave `derived` out")
             continue
-        calls, text = _calls(section.formula, system, where, faults)
-        names = {*bound, *ties, *(f"{_STANDS_FOR}{k}" for k in range(len(calls)))}
-        if len(faults.found) > before:
+        read = _read(section.formula, {*bound, *ties}, curve_formulas(system), system.compared, where, faults)
+        if read is None or len(faults.found) > before:
             continue
-        try:
-            formula = replacing({symbol(n): f for n, f in ties.items()})(parse_formula(text, names, where))
-        except ModelError as error:
-            # The lines below the first show the formula with our symbols in the place of curves; so does what there is.
-            said = [fault.what.partition("\n")[0].partition(" (there is")[0] for fault in error.faults]
-            faults.found.extend(Fault(where, f"{what}, in {clip(section.formula, 100)}") for what in said)
-            continue
+        calls, formula = read[0], replacing({symbol(n): f for n, f in ties.items()})(read[1])
         if not calls:
             what = "names no curve: write a formula of parameters as a parameter (`parameters: {x: {formula: …}}`)"
             faults.add(where, what)
@@ -271,9 +264,46 @@ def read_derived(
     return tuple(found)
 
 
-def _calls(text: str, system: System, where: str, faults: Faults) -> tuple[list[Call], str]:
+def check_names(
+    loaded: LoadedConfig, names: Collection[str], curves: Collection[str], compared: Collection[str], faults: Faults
+) -> None:
+    """Whether all names in the section mean something, before the data are known.
+
+    Parameters
+    ----------
+    loaded
+        The config.
+    names, curves, compared
+        The parameters and constants, what may be called a curve, and what compares two times.
+    faults
+        Takes what is wrong.
+    """
+    for name, section in loaded.config.derived.items():
+        _read(section.formula, names, curves, compared, loaded.where("derived", name), faults)
+
+
+def _read(
+    text: str, names: Collection[str], curves: Collection[str], compared: Collection[str], where: str, faults: Faults
+) -> tuple[list[Call], sp.Expr] | None:
+    """The functions of curves in a formula, and the formula with symbols in their place; None after a fault."""
+    before = len(faults.found)
+    calls, put = _calls(text, curves, compared, where, faults)
+    if len(faults.found) > before:
+        return None
+    try:
+        return calls, parse_formula(put, {*names, *(f"{_STANDS_FOR}{k}" for k in range(len(calls)))}, where)
+    except ModelError as error:
+        # The lines below the first show the formula with our symbols in the place of curves; so does what there is.
+        said = [fault.what.partition("\n")[0].partition(" (there is")[0] for fault in error.faults]
+        faults.found.extend(Fault(where, f"{what}, in {clip(text, 100)}") for what in said)
+        return None
+
+
+def _calls(
+    text: str, curves: Collection[str], compared: Collection[str], where: str, faults: Faults
+) -> tuple[list[Call], str]:
     """The functions of curves in a formula, and the formula with symbols in their place."""
-    calls, curves = list[Call](), curve_formulas(system)
+    calls = list[Call]()
 
     def taken(match: re.Match[str]) -> str:
         function = OTHER_NAMES.get(match[1], match[1])
@@ -284,7 +314,7 @@ def _calls(text: str, system: System, where: str, faults: Faults) -> tuple[list[
                 return match[0]  # of parameters, as everywhere
             faults.add(where, f"{match[1]}: '{clip(match[2])}' is no curve; {suggest(match[2], curves)}")
             return "0"
-        if match[2] in system.compared:
+        if match[2] in compared:
             faults.add(where, f"{match[1]}: {match[2]} compares two times, so that it is no curve; name its formula")
             return "0"
         numbers = _numbers(match[3], NUMBERS[function], function, where, faults)

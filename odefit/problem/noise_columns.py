@@ -54,29 +54,29 @@ class NoiseColumns:
         }
         return CovariateUse(columns, taken, self._refuses, partial(formula_fault, names=self.described.known))
 
-    def check(self, known: Collection[str]) -> None:
-        """Raise ConfigError for every name in a noise formula that means nothing.
+    def check(self, known: Collection[str], faults: Faults) -> None:
+        """Every name in a noise formula that means nothing.
 
         Parameters
         ----------
         known
             The columns of the data.
+        faults
+            Takes a sentence for each formula with such names.
         """
-        faults = Faults()
         for observable in self.described.system.observables:
-            for where, text in self._texts(observable):
+            for where, text in noise_texts(self.loaded, observable):
                 if COLUMN in self._names(observable) and COLUMN not in {*self.meanings, *known}:
                     what = f"`{COLUMN}` stands by itself; in a formula, name the column of the data"
                     faults.add(where, f"{what}, such as `s*{observable}_sigma`")
                     continue
                 with faults.catching():
                     parse_formula(text, {*self.meanings, *known}, where)
-        faults.check()
 
     def _names(self, observable: str) -> tuple[str, ...]:
         """The names in the noise formulas of an observable; none of one that cannot be read."""
         found = dict[str, None]()
-        for _, text in self._texts(observable):
+        for _, text in noise_texts(self.loaded, observable):
             found |= dict.fromkeys(sorted(written_names(text) - {TIME, *CONSTANTS}))
         return tuple(found)
 
@@ -85,20 +85,10 @@ class NoiseColumns:
         """All names in the noise formulas, also where they cancel out."""
         return {name for observable in self.described.system.observables for name in self._names(observable)}
 
-    def _texts(self, observable: str) -> Iterator[tuple[str, str]]:
-        """Where the noise formulas of an observable stand, and what they are."""
-        section = self.loaded.config.noise
-        chosen = section if isinstance(section, NoiseSection) else section.get(observable, NoiseSection())
-        keys = ("noise",) if isinstance(section, NoiseSection) else ("noise", observable)
-        for kind in LEVELS:
-            text = getattr(chosen, kind)
-            if text not in (None, ESTIMATE, COLUMN):
-                yield self.loaded.where(*keys, kind), text
-
     def _refuses(self, observable: str, column: str, value: float) -> bool:
         """Whether a noise level is none, or has the wrong sign, where the column has this value."""
         names = {*self.meanings, *self._names(observable)}
-        for _, text in self._texts(observable):
+        for _, text in noise_texts(self.loaded, observable):
             try:
                 formula = parse_formula(text, names)
             except ModelError:
@@ -106,6 +96,25 @@ class NoiseColumns:
             if symbol(column) in formula.free_symbols and _is_none(formula, symbol(column), value):
                 return True
         return False
+
+
+def check_noise_keys(loaded: LoadedConfig, observables: Collection[str], faults: Faults) -> None:
+    """Whether the section `noise` is of nothing but observables."""
+    section = loaded.config.noise
+    for name in () if isinstance(section, NoiseSection) else section:
+        if name not in observables:
+            faults.add(loaded.where("noise", name), f"'{name}' is no observable; there is: {', '.join(observables)}")
+
+
+def noise_texts(loaded: LoadedConfig, observable: str) -> Iterator[tuple[str, str]]:
+    """Where the noise formulas of an observable stand, and what they are."""
+    section = loaded.config.noise
+    chosen = section if isinstance(section, NoiseSection) else section.get(observable, NoiseSection())
+    keys = ("noise",) if isinstance(section, NoiseSection) else ("noise", observable)
+    for kind in LEVELS:
+        text = getattr(chosen, kind)
+        if text not in (None, ESTIMATE, COLUMN):
+            yield loaded.where(*keys, kind), text
 
 
 def _is_none(formula: sp.Expr, column: sp.Symbol, value: float) -> bool:

@@ -20,7 +20,7 @@ from odefit.model.system import TIME, compared_symbol, symbol
 from odefit.objective.observation import Noise, covariate_symbol
 from odefit.problem.described import ESTIMATE, Described, initial_name
 from odefit.problem.measured_columns import MeasuredColumns
-from odefit.problem.noise_columns import COLUMN
+from odefit.problem.noise_columns import COLUMN, check_noise_keys
 from odefit.records import dataclass
 
 FIRST_SHARE = 0.1
@@ -57,11 +57,7 @@ def read_noise(
     beside = MeasuredColumns(described, measured)
     section, system = loaded.config.noise, described.system
     each = {} if isinstance(section, NoiseSection) else section
-    for name in each:
-        if name not in system.observables:
-            faults.add(
-                loaded.where("noise", name), f"'{name}' is no observable; there is: {', '.join(system.observables)}"
-            )
+    check_noise_keys(loaded, system.observables, faults)
     names = {*system.states, *system.observables, *loaded.config.parameters, *described.nominal, *constants}
     names |= {*loaded.config.data.inputs, *system.expressions, *map(initial_name, system.states)}
     # An observable's name means its prediction, also where an expression has the same.
@@ -174,6 +170,14 @@ def check_measurements(
                 break
 
 
+def without_logarithm(name: str) -> str:
+    """What to do with a measurement about 0 of an observable whose noise is of logarithms."""
+    added = f"`noise: {{{name}: {{model: additive_proportional, sigma: 0.1}}}}`"
+    return (
+        f"leave the row out (`data.exclude`), write it as a limit (`<0.1`) if it is below one, or add noise ({added})"
+    )
+
+
 def _sides(experiment: Experiment, column: int) -> set[int]:
     """The sides on which the truth of its cells may be anywhere; 0 for a cell that is measured or has two ends."""
     known = ~np.isnan(experiment.values[:, column])
@@ -198,7 +202,10 @@ def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tupl
         if experiment.other_end is not None and (end := float(experiment.other_end[k, column])) > 0:
             what = f"values between {values[k]:g} and {end:g} are values below {end:g}: write <{end:g}"
             return (), f"under {name_of} noise {what}; experiment {experiment.name} at t = {experiment.times[k]:g}"
-        return (), f"{name_of} noise needs positive measurements; {at(bad)}"
+        if experiment.censored is not None and experiment.censored[k, column]:
+            limit = f"experiment {experiment.name} has the limit {values[k]:g} at t = {experiment.times[k]:g}"
+            return (), f"{name_of} noise needs limits above 0; {limit}"
+        return (), f"{name_of} noise needs positive measurements; {at(bad)}: {without_logarithm(name)}"
     if model.model in COUNT_MODELS:
         if (bad := (values < 0) | (values != np.round(values)) & ~np.isnan(values)).any():
             return (), f"{model.model} noise is for counts, which are whole numbers from 0 on; {at(bad)}"

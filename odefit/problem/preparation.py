@@ -22,6 +22,7 @@ from odefit.problem.dates import dates_of
 from odefit.problem.described import Described
 from odefit.problem.event_table import FIRST_REPEATS, with_events
 from odefit.problem.first_rows import first_row_notes
+from odefit.problem.formulas_beside import check_beside
 from odefit.problem.measured import read_measured
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.settled import MOST_REPEATS, unsettled
@@ -97,7 +98,7 @@ def measurements(
                 f"does not make the observable '{missing[0]}'; it makes {', '.join(simulated.observables)}",
             )
         order = [simulated.observables.index(name) for name in names]
-        NoiseColumns(loaded, described).check(data.simulate.columns)
+        check_beside(NoiseColumns(loaded, described), data.simulate.columns)
         return tuple(_ordered(e, order) for e in simulated.experiments), dict(simulated.truth)
     left_out: set[str] = set()
     chosen = loaded.config.model.observables is not None
@@ -115,7 +116,7 @@ def measurements(
         beside=beside,
         constants=_in_the_file(described),
     )
-    noise.check(known)
+    check_beside(noise, known)
     notes += beside_notes(loaded, beside, _in_the_file(described))
     states, conditions, anchor = described.system.states, described.conditions, described.anchor
     clock = beside.clock, beside.units.get(TIME, "")

@@ -22,6 +22,7 @@ from odefit.problem.equations import ModelSource, equation_texts
 from odefit.problem.events import read_dosing, read_events
 from odefit.problem.expressions import read_named
 from odefit.problem.formula_reader import FormulaReader, names_in
+from odefit.problem.formulas_beside import add_beside
 from odefit.problem.initial_values import anchor_of, read_initial, with_starts
 from odefit.problem.measured_columns import columns_beside, data_columns
 from odefit.problem.rest import read_rest
@@ -80,6 +81,8 @@ def _describe(reader: FormulaReader) -> Described:
     check_cells(reader, expressions)
     rest = read_rest(reader, equations, initial, kinds, triggers)
     _check_units(reader, observables)
+    if reader.faults.found and place.keys == ("model",):
+        add_beside(reader)
     reader.faults.check()
     used = names_in(equations, observables, expressions)
     used = used.union(*(free_names(formula) for one in triggers for formula in one.formulas))
