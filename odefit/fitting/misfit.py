@@ -96,7 +96,9 @@ def _is_solvers(likelihood: Likelihood, u: FloatArray, k: int, cell: int) -> boo
 def vanishing_predictions(likelihood: Likelihood, u: FloatArray) -> list[str]:
     """A sentence per observable with predictions at u [P] that are zero but for the solver's error."""
     problem, sentences = likelihood.problem, []
-    for name, rows in zip(problem.observation.names, likelihood.vanishing(u), strict=True):
+    for name, data, found in zip(problem.observation.names, problem.data, likelihood.vanishing(u), strict=True):
+        below = () if data.censored is None else data.censored.rows[data.censored.side < 0]
+        rows = np.setdiff1d(found, below)  # of what is known to lie below a limit, 0 is as good as little
         if len(rows):
             first = int(rows[0])
             experiment = problem.experiments[int(problem.owner[first])].name

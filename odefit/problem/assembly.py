@@ -31,7 +31,7 @@ from odefit.problem.cell_formulas import with_cells
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
 from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.described import FIRST, Described
-from odefit.problem.exact_rows import check_bounded
+from odefit.problem.exact_rows import check_bounded, check_possible
 from odefit.problem.formula_reader import names_in
 from odefit.problem.hold_out import split
 from odefit.problem.intervals import interval_notes, with_intervals
@@ -133,6 +133,7 @@ def assemble(
     check_learnable(draft, seen)
     if for_fit:
         check_held_out(draft, seen)
+        check_possible(draft, seen)
         check_bounded(draft, seen)
     table = ParameterTable(tuple(draft.builder.rows.values()))
     networks = build(loaded, draft.described.system.networks, draft.arrays)

@@ -3,7 +3,8 @@
 A state whose initial value is a number has that value at the start; one whose derivative is zero as long as all such
 states rest keeps it until a dose or an event. Where a measurement equals what follows from these values alone, its
 residual is 0 for every parameter, and -ln p = ln s + const falls without limit if s can go to 0 there while the noise
-of all other measurements stays positive: additive and proportional noise at a measured 0, for instance.
+of all other measurements stays positive: additive and proportional noise at a measured 0, for instance. Where it
+follows that there is nothing to be measured, noise of logarithms and of counts allows no measurement.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from odefit.model.system import TIME, symbol
 from odefit.objective.observation import covariate_symbol
 from odefit.objective.parameters import Parameter
 from odefit.problem.checks import Draft
+from odefit.problem.noise_models import without_logarithm
 from odefit.records import dataclass
 
 CLOSE = 1e-12
@@ -125,6 +127,48 @@ class _Cell:
         return (
             f"the measurement of {self.observable} in experiment {experiment.name} at t = {experiment.times[self.k]:g}"
         )
+
+
+def check_possible(draft: Draft, seen: Sequence[Experiment]) -> None:
+    """Refuse measurements that cannot be, whatever the parameters are: log-normal noise about 0 has no logarithm, and
+    counts with mean 0 are 0. What the solver makes of such a 0 would be fitted instead.
+
+    Raises ConfigError that names the first of them for each observable. draft, seen: as in `check_bounded`.
+    """
+    found: dict[str, list[_Cell]] = {}
+    models = draft.noise.models
+    if any(model.is_log or model.family.is_count for model in models.values()):
+        places = [_Surroundings(draft, row, e) for row, e in enumerate(seen)]
+        for cell in (cell for place in places if place.at_start for cell in _impossible_cells(place)):
+            found.setdefault(cell.observable, []).append(cell)
+    faults = Faults()
+    for name, (cell, *others) in found.items():
+        more = f", as {len(others)} more do" if others else ""
+        what = f"{cell} cannot be under {models[name].model} noise, since the model says {cell.value:g} there"
+        other = f"leave the row out (`data.exclude`), or give {name} a background that is above 0"
+        remedy = without_logarithm(name) if models[name].is_log else other
+        if cell.place.experiment.sides[cell.k] < 0:
+            remedy = f"`data.at_jumps: after` where it was measured after the dose or event there; else {remedy}"
+        faults.add(draft.loaded.where("noise", name), f"{what} whatever its parameters are{more}: {remedy}")
+    faults.check()
+
+
+def _impossible_cells(place: _Surroundings) -> Iterator[_Cell]:
+    """The measurements above 0 of what is 0 or less, where the noise is of logarithms or of counts."""
+    draft, experiment = place.draft, place.experiment
+    for column, (name, g) in enumerate(draft.described.system.predicted.items()):
+        model = draft.noise.models[name]
+        if not (model.is_log or model.family.is_count):
+            continue
+        known = experiment.values[:, column] > 0
+        if experiment.censored is not None:
+            known &= experiment.censored[:, column] == 0
+        for k in np.flatnonzero(known).tolist():
+            if experiment.times[k] > experiment.start and not place.states(float(experiment.times[k]), before=False):
+                break  # nothing is known of any state from here on
+            m = _number(g, place.at(k, name, column))
+            if m is not None and m <= 0:
+                yield _Cell(place, k, name, column, m, sp.S.Zero)
 
 
 def check_bounded(draft: Draft, seen: Sequence[Experiment]) -> None:

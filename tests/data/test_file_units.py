@@ -319,7 +319,7 @@ def test_standard_deviations_of_logarithms_have_no_unit(
     cells = "".join(f"{t},{c},0.5\n" for t, c in ((0, 30), (1, 20), (2, 12)))
     (tmp_path / "d.csv").write_text(f"t,conc [mg/L],{header}\n{cells}")
     whole = {**ONE, "data": {"csv": str(tmp_path / "d.csv"), "sigma": "conc_sigma"}, "noise": {"conc": noise}}
-    whole["model"] = {**ONE["model"], "units": {"conc": "ug/L"}}
+    whole["model"] = {**ONE["model"], "initial": {"A": 1}, "units": {"conc": "ug/L"}}
     experiment = prepare(load_config(whole))[0].problem.experiments[0]
     assert experiment.values[:, 0] == pytest.approx([30e3, 20e3, 12e3])
     assert experiment.sigma is not None

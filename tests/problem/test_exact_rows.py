@@ -6,6 +6,7 @@ import pytest
 
 from from_text import assembled
 from odefit.errors import ConfigError
+from odefit.fitting.misfit import vanishing_predictions
 from odefit.objective.likelihood import Likelihood
 
 CHAIN = """
@@ -112,3 +113,70 @@ def test_what_may_have_changed_by_then_is_let_be() -> None:
     assembled(ORAL, *late, data=CURVE.replace("0,0\n1,0\n", ""))  # 1 after the dose: the model says something else
     event = ["model.events=[{time: t1, set: {blood: blood + 1}}]", "parameters.t1={value: 1, bounds: [0, 3]}"]
     assembled(ORAL, BOTH, *event, data=CURVE)
+
+
+ABSORBED = """
+model: {equations: {gut: -ka*gut, c: ka*gut/v - ke*c}, observables: {conc: s*c}, initial: {gut: 100, c: 0}}
+parameters:
+  ka: {value: 1, scale: log}
+  ke: {value: 0.2, scale: log}
+  v: {value: 20, scale: log}
+  s: {value: 1, estimate: false}
+"""
+FROM_ZERO = "time,conc\n0,{}\n1,3\n2,4\n4,3\n8,1\n12,1\n"
+
+
+@pytest.mark.parametrize("noise", ["lognormal", "log10_normal", "log_laplace", "poisson", "negative_binomial"])
+def test_a_measurement_of_what_is_nothing_whatever_the_parameters_are(noise: str) -> None:
+    what = refused(ABSORBED, FROM_ZERO.format(1), f"noise={noise}")
+    assert what.startswith(f"the measurement of conc in experiment 1 at t = 0 cannot be under {noise} noise, since the")
+    assert "the model says 0 there whatever its parameters are: leave the row out (`data.exclude`), " in what
+    assert ("additive_proportional" in what) == noise.startswith("log")
+
+
+def test_several_such_measurements_are_one_line() -> None:
+    rows = "experiment,time,conc\n" + "".join(f"{e},{t},2\n" for e in "abc" for t in (0, 1, 2, 4))
+    what = refused(ABSORBED, rows, "noise=lognormal")
+    assert "experiment a at t = 0 cannot be" in what
+    assert "whatever its parameters are, as 2 more do: leave" in what
+
+
+@pytest.mark.parametrize(
+    ("first", "overrides"),
+    [
+        ("<0.1", ["noise=lognormal"]),  # certain to lie below
+        ("", ["noise=lognormal"]),
+        ("0", ["noise=poisson"]),
+        ("1", ["noise=gaussian"]),
+        ("1", ["noise=lognormal", "parameters.ca.value=1", "model.initial.c=ca"]),
+        ("1", ["noise=lognormal", "parameters.b.value=1", "model.observables.conc=c + b"]),
+        ("1", ["noise=poisson", "parameters.b.value=1", "model.observables.conc=c + b"]),
+    ],
+)
+def test_what_may_be_measured_is_let_through(first: str, overrides: list[str]) -> None:
+    config = ABSORBED if not any("observables" in o for o in overrides) else ABSORBED.replace("  s: ", "  b: ")
+    assembled(config, *overrides, data=FROM_ZERO.format(first))
+
+
+def test_a_dose_at_the_start_leaves_the_blood_empty_for_that_moment() -> None:
+    dosed = ABSORBED.replace("gut: 100", "gut: 0") + "data: {doses: [{time: 0, amount: 100, state: gut}]}\n"
+    assert "at t = 0 cannot be under lognormal noise" in refused(dosed, FROM_ZERO.format(1), "noise=lognormal")
+    blood = dosed.replace("state: gut", "state: c")
+    what = refused(blood, FROM_ZERO.format(1), "noise=lognormal")
+    assert "whatever its parameters are: `data.at_jumps: after` where it was measured after the dose or event" in what
+    assembled(blood, "noise=lognormal", "data.at_jumps=after", data=FROM_ZERO.format(90))
+
+
+def test_a_measured_zero_of_logarithms_says_what_to_do() -> None:
+    what = refused(ABSORBED, FROM_ZERO.format(0), "noise=lognormal")
+    assert what.startswith("log-normal noise needs positive measurements; experiment 1 has 0 at t = 0: leave the row")
+    limit = refused(ABSORBED, FROM_ZERO.format("<0"), "noise=lognormal")
+    assert limit == "log-normal noise needs limits above 0; experiment 1 has the limit 0 at t = 0"
+
+
+def test_of_a_limit_nothing_is_said_where_the_curve_is_zero() -> None:
+    """Zero lies below any limit for certain; the solver's error there has no part in the fit."""
+    problem = assembled(ABSORBED, "noise=lognormal", data=FROM_ZERO.format("<0.1")).problem
+    likelihood, u = Likelihood(problem), problem.table.to_search(problem.table.values)
+    assert [len(rows) for rows in likelihood.vanishing(u)] == [1]
+    assert vanishing_predictions(likelihood, u) == []
