@@ -97,12 +97,7 @@ def summarise(
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     rss = residual_sum(likelihood, u) if any(len(data.rows) for data in problem.data) else math.nan
-    status, message = outcome.status, outcome.message
-    if status == Status.CONVERGED and uncertainty is not None and is_mechanistic and _is_flat(problem, uncertainty):
-        flat = plateau_ending(problem, nll)
-        status, message = flat.status, flat.message
-    elif status == Status.STOPPED and few is not None:  # neither tolerances, nor starts, nor steps would help
-        message = few
+    status, message = _ending(assembly, outcome, uncertainty, nll, few)
     result = Result(
         status=status,
         message=message,
@@ -147,6 +142,18 @@ def _uncertainty(
 
         found, warnings, notes = errors_beside_networks(assembly, likelihood, u, bound)
     return found, warnings, notes if found is None else [*error_notes(found, likelihood.problem.n_measured), *notes]
+
+
+def _ending(
+    assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | None, nll: float, few: str | None
+) -> tuple[Status, str]:
+    """How the fit ended; few: what is said of too few measurements, where neither tolerances nor starts would help."""
+    status, problem = outcome.status, assembly.problem
+    is_known = status == Status.CONVERGED and assembly.networks is None
+    if is_known and uncertainty is not None and _is_flat(problem, uncertainty):
+        flat = plateau_ending(problem, nll)
+        return flat.status, flat.message
+    return status, few if few is not None and status == Status.STOPPED else outcome.message
 
 
 def _doubts(
