@@ -61,6 +61,7 @@ MOST_SENTENCES = 200
 MOST_APART = 6
 """Parameters that are named of two optima."""
 AT_A_MEASUREMENT = "its time lies on that of a measurement, where the likelihood is not smooth"
+AT_A_KINK = f"{AT_A_MEASUREMENT}; odefit profile goes across"
 WITH_WEIGHTS = "it depends on the weights of the network, too, whose errors are not kept"
 INHERITED = "a parameter that it follows from is not determined"
 
@@ -173,8 +174,10 @@ def _doubts(
     warnings += useless_curves(likelihood, u)
     dominant = dominant_measurement(likelihood, u)
     warnings += [] if dominant is None else [dominant]
-    moving = (nonsmooth_parameters(likelihood.problem) if outcome.status == Status.STOPPED else met).sentence
-    return warnings + ([] if moving is None else [moving])
+    moving = nonsmooth_parameters(likelihood.problem) if outcome.status == Status.STOPPED else met
+    if outcome.status == Status.CONVERGED and outcome.starts.requested > 1 and not moving.jumps:
+        return warnings  # several starts are what the sentence asks for, and a kink is seen from both sides
+    return warnings + ([] if moving.sentence is None else [moving.sentence])
 
 
 def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
@@ -216,7 +219,7 @@ def _estimates(
                 meaningless = HARDLY if silent[k] else MEANINGLESS
                 reason = reason or _together(uncertainty.covariance, parameter.name) or meaningless
             elif parameter.name in met.jumps + met.kinks:
-                reason = reason or AT_A_MEASUREMENT
+                reason = reason or (AT_A_MEASUREMENT if parameter.name in met.jumps else AT_A_KINK)
             elif math.isfinite(intervals.standard_errors[k]):
                 error = float(intervals.standard_errors[k])
                 low, high = uncertainty.noise.get(k, (intervals.lower[k], intervals.upper[k]))
@@ -361,7 +364,7 @@ def _complaint(problem: FitProblem, name: str, e: Estimate) -> str | None:
         return "goes to 0, which no logarithm reaches: give it a lower bound above 0, or a linear scale"
     if e.at_bound:
         return f"lies at its {e.at_bound} bound: widen the bound, or fix the parameter"
-    if e.reason == AT_A_MEASUREMENT:
+    if e.reason in (AT_A_MEASUREMENT, AT_A_KINK):
         return f"has no interval: {e.reason}"
     if e.reason:
         return f"is not determined: {e.reason}"

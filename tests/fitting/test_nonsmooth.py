@@ -78,6 +78,7 @@ def test_a_time_that_ends_on_a_measurement_has_no_interval_though_the_fit_conver
     assert tau.value == pytest.approx(4, abs=0.01)
     assert (tau.standard_error, tau.interval) == (None, None)
     assert k.standard_error is not None
+    assert [text for text in run.result.warnings if "try more starts (fit.starts), or bounds of tau" in text]
     assert any(text.startswith("The likelihood jumps where tau passes") for text in run.result.warnings)
     assert any(text.startswith("tau has no interval") for text in run.result.warnings)
 
@@ -107,6 +108,8 @@ def test_an_optimum_at_a_kink_is_found_and_certified_and_has_a_profile() -> None
     assert "on either side of its kink, where tau passes" in run.result.message
     assert run.result.estimates["tau"].value == pytest.approx(5, abs=1e-4)
     assert run.result.objective.rss == pytest.approx(squares(5), rel=1e-4)
+    of_tau = [text for text in run.result.warnings if "tau" in text]
+    assert [text.endswith("odefit profile goes across") for text in of_tau] == [True]
     found = odefit.profile(run, ["tau"]).frame.loc["tau"]
     assert found["low"] <= below[0]
 
