@@ -46,7 +46,7 @@ def given_data(data: object) -> GivenData:
         data = [data]
     if not isinstance(data, Sequence) or not data or not all(isinstance(e, Experiment) for e in data):
         what = f"must be a pandas DataFrame or a list of odefit.Experiment (got {type(data).__name__})"
-        raise DataError(NAME, what)
+        raise DataError(NAME, what + _remedy(data))
     faults = []
     for experiment in data:
         try:
@@ -64,6 +64,22 @@ def given_data(data: object) -> GivenData:
         replace(e, start=float(e.times[0]), constants={}, formulas={}, labels={}, doses=(), inputs={}) for e in data
     )
     return GivenData(bare, _keys(data))
+
+
+def _remedy(data: object) -> str:
+    """What makes a frame of something else, behind a semicolon; empty where nothing does."""
+    parts = list(data) if isinstance(data, Sequence) and not isinstance(data, str) else []
+    if isinstance(data, (str, Path)):
+        return "; the path of a file stands in the config, as data.csv"
+    if hasattr(data, "to_pandas"):  # of polars, pyarrow and xarray
+        return "; data.to_pandas() makes one"
+    frames = parts or (list(data.values()) if isinstance(data, Mapping) else [])
+    if frames and all(hasattr(part, "columns") for part in frames):
+        return "; pandas.concat makes one of several, with a column that tells the experiments apart"
+    if isinstance(data, Mapping) or (parts and all(isinstance(part, Mapping) for part in parts)):
+        return "; pandas.DataFrame(data) makes one of columns or rows"
+    names = getattr(getattr(data, "dtype", None), "names", None)
+    return "; pandas.DataFrame(data) makes one of named fields" if names else ""
 
 
 def _keys(experiments: Sequence[Experiment]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -276,8 +277,14 @@ def one(name: str = "a", **values: Any) -> odefit.Experiment:
             "data: experiment a: values: must be one row for each of 2",
         ),
         ([], "must be a pandas DataFrame or a list of odefit.Experiment"),
-        ({"x": [1]}, r"got dict"),
-        ("data.csv", r"got str"),
+        ({"x": [1]}, r"\(got dict\); pandas\.DataFrame\(data\) makes one of columns or rows$"),
+        ([{"time": 0, "x": 1}], r"\(got list\); pandas\.DataFrame\(data\) makes one"),
+        (np.zeros(2, dtype=[("time", float), ("x", float)]), r"\(got ndarray\); pandas\.DataFrame\(data\) makes one"),
+        (np.zeros((2, 2)), r"\(got ndarray\)$"),
+        ({"a": pd.DataFrame(), "b": pd.DataFrame()}, r"\(got dict\); pandas\.concat makes one"),
+        ([pd.DataFrame()], r"\(got list\); pandas\.concat makes one"),
+        (SimpleNamespace(to_pandas=None), r"; data\.to_pandas\(\) makes one"),
+        ("data.csv", r"\(got str\); the path of a file stands in the config, as data\.csv"),
         ([one(), 3], "got list"),
         (
             [odefit.Experiment("a", [0, 1], {"x": [1, 2]}, inputs={"u": Input(np.zeros(1), np.zeros((1, 4)))})],
