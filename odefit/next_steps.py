@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odefit.config.fit_methods import trains_equations
 from odefit.runs.stored import StoredRun
-from odefit.status import Status
+from odefit.status import TOO_FEW, Status
 from odefit.text import next_line
 
 
@@ -37,8 +37,7 @@ def _following(run: StoredRun, is_drawn: bool, fit: Sequence[str], place: Sequen
         return (*fit[1:], *place, "--resume")
     if status == Status.FAILED:
         return ("check", fit[2], "--gradients")
-    known = run.result.objective
-    may_go_on = known.n_observations > known.n_estimated  # else nothing is missing but measurements
+    may_go_on = TOO_FEW not in run.result.message  # else nothing is missing but measurements
     # Trainings end after the epochs that they were given.
     if status == Status.STOPPED and may_go_on and not trains_equations(run.result.method):
         return (*fit[1:], "--from", folder)

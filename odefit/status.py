@@ -12,6 +12,9 @@ from odefit.records import dataclass
 _BEST = "; the best parameters so far are kept"
 _START = "; the start is kept"
 
+TOO_FEW = "cannot determine"
+"""Words of the message where measurements are missing, and of no other."""
+
 
 class Status(StrEnum):
     """How a search or a fit ended; the value is what stands in result.json."""

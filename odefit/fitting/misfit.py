@@ -97,8 +97,9 @@ def vanishing_predictions(likelihood: Likelihood, u: FloatArray) -> list[str]:
     """A sentence per observable with predictions at u [P] that are zero but for the solver's error."""
     problem, sentences = likelihood.problem, []
     for name, data, found in zip(problem.observation.names, problem.data, likelihood.vanishing(u), strict=True):
-        below = () if data.censored is None else data.censored.rows[data.censored.side < 0]
-        rows = np.setdiff1d(found, below)  # of what is known to lie below a limit, 0 is as good as little
+        rows = found
+        if data.censored is not None:  # of what is known to lie below a limit, 0 is as good as little
+            rows = np.setdiff1d(found, data.censored.rows[data.censored.side < 0])
         if len(rows):
             first = int(rows[0])
             experiment = problem.experiments[int(problem.owner[first])].name

@@ -51,11 +51,13 @@ class OneSided:
         stuck
             A search that ended at kinks.
         kinks
-            Component of u -> where its kink is. With more than one nothing is done.
+            Component of u -> where its kink is. With more than one nothing is done, nor outside of the box.
         """
         if len(kinks) != 1:
             return stuck, None
         (k, place), *_ = kinks.items()
+        if not self.box[0][k] < place < self.box[1][k]:
+            return stuck, None
         parts = self._parts(k, place)
         best = stuck
         for part in parts:

@@ -31,7 +31,7 @@ from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.substitution import replacing
-from odefit.model.system import System, symbol
+from odefit.model.system import TIME, System, symbol
 from odefit.objective.problem import FitProblem
 from odefit.problem.parameter_table import Target
 from odefit.problem.trajectories import Path, crossing, extremum, in_parts, integral, value_at
@@ -291,7 +291,11 @@ def _read(
     if len(faults.found) > before:
         return None
     try:
-        return calls, parse_formula(put, {*names, *(f"{_STANDS_FOR}{k}" for k in range(len(calls)))}, where)
+        formula = parse_formula(put, {*names, *(f"{_STANDS_FOR}{k}" for k in range(len(calls)))}, where)
+        if TIME in free_names(formula):
+            faults.add(where, f"'{TIME}' has no value beside a curve; at a time, it is value(curve, time)")
+            return None
+        return calls, formula
     except ModelError as error:
         # The lines below the first show the formula with our symbols in the place of curves; so does what there is.
         said = [fault.what.partition("\n")[0].partition(" (there is")[0] for fault in error.faults]

@@ -29,10 +29,10 @@ def check_beside(noise: NoiseColumns, columns: Collection[str]) -> None:
     faults, system = Faults(), noise.described.system
     check_noise_keys(noise.loaded, system.observables, faults)
     noise.check(columns, faults)
-    curves = {*system.expressions, *system.states, *system.observables}
-    _check_derived(
-        noise.loaded, {*noise.meanings, *noise.described.known, *columns} - curves, curves, system.compared, faults
-    )
+    # In their order, as messages show them.
+    curves = dict.fromkeys([*system.expressions, *system.states, *system.observables]).keys()
+    names = {*noise.meanings, *noise.described.known, *columns} - curves
+    _check_derived(noise.loaded, names, curves, system.states, system.compared, faults)
     faults.check()
 
 
@@ -46,21 +46,26 @@ def add_beside(reader: FormulaReader) -> None:
     given = section.observables or {}
     observables = list(given) if section.observables is not None else list(reader.states)
     check_noise_keys(place.loaded, observables, reader.faults)
-    curves = {*reader.states, *observables, *section.expressions}
-    names = {*reader.known, *place.inputs, *columns}
+    curves = dict.fromkeys([*reader.states, *observables, *section.expressions]).keys()
+    names = dict.fromkeys([*reader.known, *place.inputs, *columns, *curves]).keys()
     for observable in observables:
         for where, text in noise_texts(place.loaded, observable):
             with reader.faults.catching():
-                parse_formula(text, {*names, *curves}, where)
+                parse_formula(text, names, where)
     compared = {name for name, one in given.items() if one.kind != "formula"}
-    _check_derived(place.loaded, names - curves, curves, compared, reader.faults)
+    _check_derived(place.loaded, names - curves, curves, reader.states, compared, reader.faults)
 
 
 def _check_derived(
-    loaded: LoadedConfig, names: set[str], curves: Collection[str], compared: Collection[str], faults: Faults
+    loaded: LoadedConfig,
+    names: set[str],
+    curves: Collection[str],
+    states: Collection[str],
+    compared: Collection[str],
+    faults: Faults,
 ) -> None:
     if loaded.config.derived:
         from odefit.problem.curve_formulas import check_names
 
         own = {f"{kind}_{curve}" for kind in LEVELS for curve in curves}  # noise levels that the config leaves to us
-        check_names(loaded, names | own | {initial_name(state) for state in curves}, curves, compared, faults)
+        check_names(loaded, names | own | {initial_name(state) for state in states}, curves, compared, faults)

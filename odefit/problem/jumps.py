@@ -26,6 +26,10 @@ NOTHING, DOSE, EVENT, STEP = range(4)
 _DRAWS, _SEED = 2, 20
 _SAME = 1e-9
 """Values that differ by less, relatively, are one."""
+_SEEN = 1e-6
+"""Shares of its value by which an observable must differ to be believed where it does not."""
+_ROUNDING, _LARGE = 1e-14, 1e4
+"""What sums of numbers lose, as a share of these, and below which states that is nothing beside drawn ones."""
 
 
 @dataclass(frozen=True)
@@ -157,30 +161,43 @@ class JumpFinder:
     ) -> tuple[Mask, Mask]:
         p = np.where(np.isnan(values), p, values)
         dosed = self._doses(what, p)
-        _, moved = self._acted(what, t, y, p, u)
-        return self._jump(y, moved, t, p, u, self._stepped(what, u)), self._jump(y, dosed, t, p, u, u)
+        after, moved = self._acted(what, t, y, p, u)
+        jumps = self._jump(y, after, moved, t, p, u, self._stepped(what, u))
+        return jumps, self._jump(y, y + dosed, dosed, t, p, u, u)
 
-    def _jump(self, y: FloatArray, d: FloatArray, t: float, p: FloatArray, u: FloatArray, then: FloatArray) -> Mask:
-        """[O] which observables jump where states y move by d, and inputs from u to `then`.
+    def _jump(
+        self,
+        y: FloatArray,
+        after: FloatArray,
+        d: FloatArray,
+        t: float,
+        p: FloatArray,
+        u: FloatArray,
+        then: FloatArray,
+    ) -> Mask:
+        """[O] which observables jump where states move by d from y to `after`, and inputs from u to `then`.
 
-        As y is drawn, d may be large or small beside it in any unit: looked at is a move of at most 1, and
+        As y is drawn, d may be so small beside it, in some unit, that an observable rounds away what it makes. There
 
-            sum_i dg/dy_i d_i,
+            sum_i dg/dy_i d_i
 
-        which sees the least move as well as the largest.
+        is what tells, as it tells how much of a difference is the rounding of large states.
         """
         steps = [name for name, one, other in zip(self.system.inputs, u, then, strict=True) if one != other]
         named = self._named_by(np.flatnonzero(d != 0), steps)
-        largest = np.abs(d[np.isfinite(d)]).max(initial=1.0)
-        found = _differ(self._observe(y, t, p, u), self._observe(y + d / largest, t, p, then), named)
-        if (named & ~found).any():
-            slopes, size = np.zeros(len(named)), np.zeros(len(named))
-            for (k, state, _), slope in zip(self._slopes, self._sloped(*y, t, *p, *u), strict=True):
-                part = slope * d[state] / largest if d[state] else 0.0
-                slopes[k] += part
-                size[k] += abs(part)
-            found |= named & (np.abs(slopes) > _SAME * size)
-        return found
+        if not named.any():
+            return named
+        after = np.where(d == 0, y, after)
+        before, beyond = self._observe(y, t, p, u), self._observe(after, t, p, then)
+        apart = named & _differ(before, beyond, named)
+        if (apart == named).all() and np.abs(after).max(initial=0.0) < _LARGE:
+            return apart
+        with np.errstate(all="ignore"):
+            slope, size = self._along(d, y, t, p, u)
+            _, lost = self._along(np.where(d == 0, 0.0, after), after, t, p, then)
+            apart &= ~(np.abs(beyond - before) <= _ROUNDING * lost)
+            hidden = (size < _SEEN * np.abs(before)) & (np.abs(slope) > _SAME * size)
+        return apart | (named & hidden)
 
     def _sides(
         self, what: _Happening, t: float, y: FloatArray, p: FloatArray, u: FloatArray
@@ -249,20 +266,34 @@ class JumpFinder:
     def _observed(self) -> Any:
         return numpy_function([self.observables[k] for k in self._plain], self._arguments)
 
-    @cached_property
-    def _slopes(self) -> list[tuple[int, int, Any]]:
-        """Observable, state and dg/dy, where it is not nothing."""
-        rows = derivatives([self.observables[k] for k in self._plain], self.system.states)
-        return [(k, i, d) for k, row in zip(self._plain, rows, strict=True) for i, d in enumerate(row) if d != 0]
+    def _along(
+        self, d: FloatArray, y: FloatArray, t: float, p: FloatArray, u: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The sums of dg/dy_i d_i, and of their sizes, of each observable [O]."""
+        of, by, function = self._slopes
+        moved = np.flatnonzero(d[by])
+        parts = np.array(function(*y, t, *p, *u), dtype=np.float64)[moved] * d[by[moved]]
+        sums: FloatArray = np.zeros((2, len(self.observables)))
+        np.add.at(sums.T, of[moved], np.column_stack([parts, np.abs(parts)]))
+        return sums[0], sums[1]
 
     @cached_property
-    def _sloped(self) -> Any:
-        return numpy_function([d for _, _, d in self._slopes], self._arguments)
+    def _slopes(self) -> tuple[IntArray, IntArray, Any]:
+        """Observables and states, and a function: the dg/dy of these, where they are not nothing."""
+        rows = derivatives([self.observables[k] for k in self._plain], self.system.states)
+        found = [(k, i, d) for k, row in zip(self._plain, rows, strict=True) for i, d in enumerate(row) if d != 0]
+        of, by = (np.array([one[k] for one in found], dtype=np.intp) for k in (0, 1))
+        return of, by, numpy_function([d for _, _, d in found], self._arguments)
 
     def _named_by(self, states: IntArray, steps: Sequence[str]) -> Mask:
         """[O] which observables name one of these states or inputs."""
         names = {*(self.system.states[k] for k in states), *steps}
-        return np.array([not names.isdisjoint(free_names(formula)) for formula in self.observables], dtype=bool)
+        return np.array([not names.isdisjoint(own) for own in self._names], dtype=bool)
+
+    @cached_property
+    def _names(self) -> list[set[str]]:
+        """What each observable names."""
+        return [free_names(formula) for formula in self.observables]
 
     def _switched(self, experiment: Experiment, values: FloatArray) -> Mask:
         """[T, O] where a formula of the time alone makes an observable jump."""

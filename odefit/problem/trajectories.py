@@ -52,6 +52,8 @@ NEAR = 1e-6
 either side of it."""
 SMALL, SEEN_NEAR = 1e-6, 1e-3
 """Shares of a curve's size, above which it jumps: at one time, and across twice `NEAR`."""
+LOOKS = 50
+"""Times at which the size of a curve is looked at."""
 MOST_POINTS = 40
 """Search vectors that are looked at together."""
 
@@ -267,13 +269,15 @@ def _rules(path: Path, u: FloatArray, pieces: list[tuple[float, float]]) -> Floa
 
 def _jumps(path: Path, u: FloatArray, times: FloatArray) -> bool:
     """Whether the curve itself jumps at some of the times."""
-    off = NEAR * (path.end - path.begin)
+    off, blank = NEAR * (path.end - path.begin), np.zeros(LOOKS, dtype=np.int8)
+    size = np.nanmax(np.abs(path.look(u, np.linspace(path.begin, path.end, LOOKS), blank).g), initial=0.0)
     for margin, least in ((0.0, SMALL), (off, SEEN_NEAR)):
         around = [np.clip(times + side * margin, path.begin, path.end) for side in (-1, 1)]
         sides = [np.full(len(times), 0 if margin else side, dtype=np.int8) for side in (-1, 1)]
-        before, after = (path.look(u, t, side).g for t, side in zip(around, sides, strict=True))
-        size = np.nanmax(np.abs(np.concatenate([before, after])), initial=0.0)
-        if (np.abs(before - after) > least * size).any():
+        before, after = (path.look(u, t, side) for t, side in zip(around, sides, strict=True))
+        size = np.nanmax(np.abs(np.concatenate([before.g, after.g])), initial=size)
+        steep = np.fmax(np.abs(before.rate), np.abs(after.rate)) * 4 * margin  # what comes without a jump, twice
+        if (np.abs(before.g - after.g) > least * size + np.nan_to_num(steep)).any():
             return True
     return False
 

@@ -275,13 +275,18 @@ class _Looking:
         return (observable, value) if value else (None, None)
 
     def _only_value(self, left: Sequence[str]) -> str | None:
-        """The column of measurements, where all others of numbers are something else; None where several may be."""
+        """The column of measurements, where all others of numbers are something else; None where several may be.
+
+        Without a column of experiments, names may just as well be those: of strains, or of people.
+        """
         series = self.given_experiment or self._experiment([n for n in left if is_called(n, SERIES)])
+        if series is None:
+            return None
         numbers = [n for n in left if self.is_number[n] and n != series and not is_called(n, f"{SERIES}|{DOSES}")]
         others = {name for found in limit_columns(self.labels, numbers) for name in found.values()}
         others |= {*errors_of(numbers).values()}
-        if series:  # a temperature, a concentration at the start
-            others |= {n for n in numbers if is_constant(self.labels[n].codes, self.labels[series].codes)}
+        # a temperature, a concentration at the start
+        others |= {n for n in numbers if is_constant(self.labels[n].codes, self.labels[series].codes)}
         values = [n for n in numbers if n not in others and not re.fullmatch(ERRORS.format("()"), n, re.I)]
         return values[0] if len(values) == 1 else None
 

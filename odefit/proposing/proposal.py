@@ -33,6 +33,7 @@ WIDTH = 100.0
 """How far bounds are from the start, as a factor, for what the sizes of the data tell."""
 KNOWN = "set or measured apart: write yours"
 _SWINGING = ("damped_oscillator", "van_der_pol", "duffing", "lorenz", "rossler", "fitzhugh_nagumo", "hodgkin_huxley")
+WITH_FLOOR = "additive_proportional"
 GENERIC = ("x", "y", "z")
 """States that are called so for want of a better name."""
 
@@ -162,6 +163,11 @@ def propose(look: Look, model: str) -> Proposal:
         np.inf if look.kind == "events" else 0.0,  # concentrations after doses
         may_be_negative=entry.name in _SWINGING,
     )
+    dosed_first = list(equations)[:1] if look.kind == "events" else []
+    empty = {state: value == 0.0 and state not in dosed_first for state, value in starts.items()}
+    for name in (name for name, kind in noise.items() if kind == "lognormal"):
+        if _is_measured_at_nothing(observables[name], look.series[taken[name]], empty, look):
+            noise[name] = WITH_FLOOR
     left = [name for name in look.series if name not in taken.values()]
     dosed = [] if look.constants.dose else list(held)
     said = (entry, equations, starts, observables, _columns(look, taken), unknowns, noise, left, called, dosed, inputs)
@@ -334,6 +340,24 @@ def _parameter(name: str, sizes: _Sizes) -> Unknown:
 
 def _known(one: Unknown, sizes: _Sizes) -> Unknown:
     return replace(one, value=float(f"{sizes.scaled(one.name)[0]:.6g}"), fixed=True, remark=KNOWN)
+
+
+def _is_measured_at_nothing(formula: str, series: FloatArray, empty: Mapping[str, bool], look: Look) -> bool:
+    """Whether something was measured at the start, where the model has nothing: of that there is no logarithm.
+
+    Parameters
+    ----------
+    formula
+        Of the observable.
+    series
+        Its times, values and numbers of experiments [N, 3].
+    empty
+        State -> whether it begins at 0, and no dose fills it at the start.
+    """
+    named = [empty[name] for name in re.findall(r"[A-Za-z_]\w*", formula) if name in empty]
+    start = 0.0 if look.kind == "events" else min(float(pairs[:, 0].min()) for pairs in look.series.values())
+    at_start = series[series[:, 0] <= start, 1]
+    return bool(named) and all(named) and bool((at_start > 0).any())
 
 
 def _initial(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from odefit.proposing.look import Look
-from odefit.proposing.proposal import Proposal, Unknown
+from odefit.proposing.proposal import WITH_FLOOR, Proposal, Unknown
 from odefit.proposing.yaml_words import flow, number, scalar
 from odefit.text import counted
 
@@ -16,6 +16,7 @@ USUAL_TIMES = ("time", "t")
 _WHY = {
     "gaussian": "the data scatter about alike at all sizes; lognormal: by a share of their size",
     "lognormal": "the data scatter by a share of their size; gaussian: alike at all sizes",
+    WITH_FLOOR: "the data scatter by a share of their size, and a little near 0; gaussian: alike at all sizes",
     "negative_binomial": "counts, which scatter more the larger they are; gaussian: alike at all sizes",
 }
 USUAL_EXPERIMENT = "experiment"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,11 @@ from odefit.fitting.nonsmooth import (
     nonsmooth_parameters,
     parameters_at_measurements,
 )
+from odefit.fitting.one_sided import OneSided
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
+from odefit.optimizers.base import SearchOutcome
+from odefit.status import Ending, Reason
 
 
 def problem_of(model: str, parameters: str, data: str = "") -> FitProblem:
@@ -112,6 +117,16 @@ def test_an_optimum_at_a_kink_is_found_and_certified_and_has_a_profile() -> None
     assert [text.endswith("odefit profile goes across") for text in of_tau] == [True]
     found = odefit.profile(run, ["tau"]).frame.loc["tau"]
     assert found["low"] <= below[0]
+
+
+@pytest.mark.parametrize("place", [-np.inf, -1.0, 2.0, 2.5])
+def test_a_kink_outside_of_the_bounds_is_left_alone(place: float) -> None:
+    def nothing(*_: object) -> Any:
+        raise AssertionError
+
+    stuck = SearchOutcome(np.array([1.9]), 0.0, Ending(Reason.NOT_CERTIFIED), 1, 1, (0.0,), np.zeros(1))
+    one_sided = OneSided(nothing, nothing, (np.array([-1.0]), np.array([2.0])), np.ones(1))
+    assert one_sided(stuck, {0: place}) == (stuck, None)
 
 
 def test_where_a_switch_is_at_a_kink() -> None:

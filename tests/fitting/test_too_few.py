@@ -69,6 +69,9 @@ def test_a_search_that_vanishing_noise_stops_names_the_data_and_not_the_solver(t
         (TWO, {"k": RATE}, {"x": {"sigma": 0.1}}),  # two measurements, two parameters, known noise: determined
         (TWO + "3,0.2\n", {"k": RATE}, {"x": "gaussian"}),  # one degree of freedom is left for the noise
         (ONE, {"k": {**RATE, "prior": {"lognormal": [0.5, 0.2]}}}, {"x": {"sigma": 0.1}}),  # a prior tells one
+        (TWO, {"k": RATE}, {"x": {"model": "additive_proportional", "sigma": 0.1}}),  # the noise has a floor
+        (TWO, {"k": RATE, "s": RATE}, {"x": {"sigma": "0.1 + s"}}),
+        (TWO.replace("0.", ""), {"k": RATE}, {"x": "negative_binomial"}),  # which is no less than Poisson's
         (TWO, {"k": RATE, "s": {"value": 0.1, "prior": {"lognormal": [0.1, 0.5]}}}, {"x": {"sigma": "s"}}),
     ],
 )
@@ -82,6 +85,13 @@ def test_enough_measurements_are_not_called_too_few(
     assert isinstance(run, odefit.Run)
     assert not any("cannot determine" in sentence for sentence in (run.result.message, *run.result.warnings))
     assert run.result.status == "converged"
+
+
+def test_known_noise_and_priors_let_a_fit_go_on(tmp_path: Path) -> None:
+    config = written(tmp_path, TWO, "{x: {sigma: 0.01}}")
+    out, _ = command("fit", str(config), "--no-plots", "--out", str(tmp_path / "run"), "--set", "fit.max_iterations=1")
+    assert "Not converged after 1 steps" in out
+    assert f"--from {tmp_path / 'run'}" in out
 
 
 def test_many_noise_free_measurements_are_still_judged_by_the_solver(tmp_path: Path) -> None:

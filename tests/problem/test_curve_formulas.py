@@ -194,6 +194,20 @@ def test_a_jump_that_moves_has_a_value_and_no_error() -> None:
     assert found["early"].ok[0]
 
 
+def test_a_curve_that_only_bends_where_a_dose_arrives_has_errors() -> None:
+    """Nothing but 0 comes before the lag, and little just after it: beside that a bend looks like a jump."""
+    parameters = {**ONE_COMPARTMENT["parameters"], "lag": {"value": 0.4, "bounds": [0.26, 0.74]}}
+    doses = {"state": "gut", "lag": "lag", "table": [{"time": 0, "amount": 10}]}
+    wanted = {"area": "integral(conc, 0, 200)", "top": "max(conc)"}
+    config = ONE_COMPARTMENT | {"parameters": parameters, "data": {"doses": doses, "start": 0}, "derived": wanted}
+    assembly = assembled(config, data=pd.DataFrame({"time": TIMES, "conc": np.ones(9)}))
+    u = assembly.problem.table.to_search(assembly.problem.table.values)[None]
+    area, top = quantities_of(assembly)[-2:]
+    assert area.evaluations(u).values[0] == pytest.approx(10 / (0.3 * 2), rel=1e-6)
+    assert area.evaluations(u).ok[0]
+    assert top.evaluations(u).ok[0]
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 2.0**36])
 def test_jumps_that_follow_from_states_have_the_same_values_in_any_unit(
     unit: float, monkeypatch: pytest.MonkeyPatch

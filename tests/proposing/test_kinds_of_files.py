@@ -227,6 +227,13 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
         {"time": "t (min)", "experiment": "run", "observable": "species", "value": "c (mol/L)", "unused": ["temp"]},
         {},
     ),
+    "rows of strains, which are experiments where nothing else is": (
+        table(
+            "time,species,OD", [*T, *T], 13 * ["wt"] + 13 * ["mut"], np.concatenate([decays(0.2)[0], decays(0.5)[0]])
+        ),
+        {"experiment": "species"},
+        {},
+    ),
     "doses, and words for what lies below a limit that no column holds": (
         "ID,TIME,AMT,DV,EVID,BLQ\n1,0,100,.,1,0\n"
         + "".join(f"1,{t:g},.,{5 * np.exp(-0.4 * t):.4g},0,0\n" for t in (1, 2, 3, 4, 6, 8))
