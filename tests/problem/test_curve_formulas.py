@@ -276,6 +276,7 @@ def test_each_experiment_has_its_own() -> None:
         ("max(x, -1, 2)", "max: -1 comes before experiment a starts (0)"),
         ("2*k", "names no curve: write a formula of parameters as a parameter"),
         ("max(x)/q", "unknown symbol 'q', in max(x)/q"),
+        ("max(x)*t", "'t' has no value beside a curve; at a time, it is value(curve, time)"),
         ("max(max(x))", "max takes two arguments or more (got 1), in max(max(x))"),
     ],
 )
