@@ -216,7 +216,7 @@ def start_warnings(assembly: Assembly) -> list[str]:
         return [f"warning: the model fails at its starting values: {likelihood.failure}"]
     if assembly.networks is not None or not len(u):
         return []
-    few = too_few_measurements(likelihood)
+    few = too_few_measurements(assembly.problem)
     warnings = [] if few is None else [f"warning: {few}"]
     evaluation = likelihood.evaluate(u)
     if not evaluation.is_finite:

@@ -166,10 +166,12 @@ class LocalSearch:
         if outcome.ending.reason not in ENDS_AT_KINKS:
             return outcome
         theta = problem.table.to_natural(self.objective.lift(outcome.u))
-        kinks = kinks_met(problem, theta)
+        kinks, names = kinks_met(problem, theta), problem.table.estimated_names
+        moved = [k for k, position in enumerate(self.objective.free) if names[position] in kinks]
+        if len(moved) != 1:  # of several, not every part of the box between them would be looked at
+            return outcome
         theta = np.array([kinks.get(n, old) for n, old in zip(problem.table.names, theta, strict=True)])
-        places = problem.table.to_search(theta)[self.objective.free]
-        moved = [problem.table.names[problem.table.estimated[k]] in kinks for k in self.objective.free]
+        (k,), places = moved, problem.table.to_search(theta)[self.objective.free]
         own, size = np.array([number], dtype=np.intp), typical_sizes(self.objective)
 
         def search(u: FloatArray, box: Box) -> SearchOutcome:
@@ -178,14 +180,13 @@ class LocalSearch:
         def certify(u: FloatArray, box: Box) -> Certificate:
             return certify_many(objective, u[None], *box, size, own)[0]
 
-        at = {k: float(places[k]) for k in np.flatnonzero(moved).tolist()}
         one_sided = OneSided(search, certify, self.box, size)
-        best, certificate = one_sided(outcome, at)
+        best, certificate = one_sided(outcome, k, float(places[k]))
         if best is not outcome:
             best = _joined(outcome, best)
         if certificate is None:
             return replace(best, ending=outcome.ending)
-        still = all(one_sided.is_at(best.u[k], place, k) for k, place in at.items())
+        still = one_sided.is_at(best.u[k], float(places[k]), k)
         ending = Ending(Reason.AT_KINK, {"names": " and ".join(kinks)}) if still else best.ending
         return replace(best, ending=ending, left=certificate.left)
 

@@ -7,7 +7,7 @@ So the search goes on within one part, then within the other, and the certificat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -43,19 +43,16 @@ class OneSided:
     box: Box
     size: FloatArray
 
-    def __call__(self, stuck: SearchOutcome, kinks: Mapping[int, float]) -> tuple[SearchOutcome, Certificate | None]:
+    def __call__(self, stuck: SearchOutcome, k: int, place: float) -> tuple[SearchOutcome, Certificate | None]:
         """The lowest point that is found from one at a kink, and its certificate where that holds.
 
         Parameters
         ----------
         stuck
-            A search that ended at kinks.
-        kinks
-            Component of u -> where its kink is. With more than one nothing is done, nor outside of the box.
+            A search that ended at a kink.
+        k, place
+            The component of u whose kink that is, and where. Outside of the box nothing is done.
         """
-        if len(kinks) != 1:
-            return stuck, None
-        (k, place), *_ = kinks.items()
         if not self.box[0][k] < place < self.box[1][k]:
             return stuck, None
         parts = self._parts(k, place)

@@ -76,7 +76,7 @@ def summarise(
     u = table.to_search(outcome.theta)
     bound = bounds_met(problem, outcome.theta)
     uncertainty, told, notes = _uncertainty(assembly, likelihood, u, bound, outcome.status.is_usable)
-    few = too_few_measurements(likelihood) if assembly.networks is None and len(u) else None
+    few = too_few_measurements(problem) if assembly.networks is None and len(u) else None
     warnings = [*outcome.warnings, *([few] if few is not None and outcome.status != Status.STOPPED else []), *told]
     events = assembly.loaded.events
     if events is not None and events.steady and (far := unsettled(problem, outcome.theta, events.steady)):

@@ -150,7 +150,7 @@ def solver_effect(assembly: Assembly, theta: FloatArray) -> SolverEffect | None:
     A'A = V S² V' (covariance.py). Where the noise may vanish there is no optimum, and any error is large beside it.
     """
     problem = assembly.problem
-    if assembly.networks is None and noise_is_untold(Likelihood(problem)):
+    if assembly.networks is None and noise_is_untold(problem):
         return None
     u = problem.table.to_search(theta)
     options = problem.engine.options

@@ -11,7 +11,6 @@ from odefit.arrays import FloatArray
 from odefit.engines.methods import AUTO, AUTO_STIFF, METHODS
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import SolverEffect, divided, problem_at, solver_effect, solver_words
-from odefit.objective.likelihood import Likelihood
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
@@ -75,7 +74,7 @@ def is_due(assembly: Assembly, factor: int, outcome: SearchOutcome, effect: Solv
     gained
         What the last tightening has gained, in log-likelihood units; infinite where there was none.
     """
-    if chosen_by_author(assembly) or _is_finest(assembly) or noise_is_untold(Likelihood(assembly.problem)):
+    if chosen_by_author(assembly) or _is_finest(assembly) or noise_is_untold(assembly.problem):
         return False
     limited = effect is not None and (effect.moves or (effect.passed is not None and factor <= STEP))
     if is_rough(outcome):

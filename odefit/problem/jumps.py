@@ -160,9 +160,11 @@ class JumpFinder:
         self, what: _Happening, values: FloatArray, t: float, y: FloatArray, p: FloatArray, u: FloatArray
     ) -> tuple[Mask, Mask]:
         p = np.where(np.isnan(values), p, values)
-        dosed = self._doses(what, p)
         after, moved = self._acted(what, t, y, p, u)
         jumps = self._jump(y, after, moved, t, p, u, self._stepped(what, u))
+        if not (what.events or what.steps):
+            return jumps, jumps
+        dosed = self._doses(what, p)
         return jumps, self._jump(y, y + dosed, dosed, t, p, u, u)
 
     def _jump(

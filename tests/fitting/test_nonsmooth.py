@@ -126,7 +126,7 @@ def test_a_kink_outside_of_the_bounds_is_left_alone(place: float) -> None:
 
     stuck = SearchOutcome(np.array([1.9]), 0.0, Ending(Reason.NOT_CERTIFIED), 1, 1, (0.0,), np.zeros(1))
     one_sided = OneSided(nothing, nothing, (np.array([-1.0]), np.array([2.0])), np.ones(1))
-    assert one_sided(stuck, {0: place}) == (stuck, None)
+    assert one_sided(stuck, 0, place) == (stuck, None)
 
 
 def test_where_a_switch_is_at_a_kink() -> None:

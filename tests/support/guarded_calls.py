@@ -24,8 +24,9 @@ WIDTH = 64
 GUARD = 0xA5
 
 
-def guard_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on machine code gets copies, each with guards around it, of the arrays that it is called with."""
+@pytest.fixture(autouse=True)
+def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine code gets copies, each with guards around it, of the arrays that it is called with."""
     for name in MODULES:
         monkeypatch.setattr(importlib.import_module(name), "call_code", call_between_guards)
 

@@ -174,9 +174,8 @@ class KernelProgram:
         plan = self.plan(tolerances, (slopes, max_steps, stiff_steps, is_stiff, is_along))
         # One array for all that comes back: status, time and steps, 8 bytes each.
         ends, work = np.empty((3, count)), np.empty(plan.room)
-        at = address(ends)
         given = (count, *plan.heads, p, members, *times.addresses, rows, work, y, y if dy is None else dy)
-        call_code(self._solve, *given, at, at + 8 * count, at + 16 * count)
+        call_code(self._solve, *given, *ends)
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
 
     def steps(
